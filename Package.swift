@@ -1,0 +1,57 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// Layers, from the bottom: C targets <- Core <- Database <- JobKit <- the XProcs.
+// The supervisor stands on Core and CSystemd alone: nothing it links can hang on a server.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .swiftLanguageMode(.v6)]
+let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+func childProcess(_ name: String, _ dependencies: [Target.Dependency] = ["JobKit"]) -> Target {
+  .executableTarget(name: name, dependencies: ["Core"] + dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "librenms-dispatcher",
+  products: [
+    .executable(name: "librenms-dispatcher", targets: ["Supervisor"]),
+    .executable(name: "librenms-configd", targets: ["ConfigProc"]),
+    .executable(name: "librenms-pollerd", targets: ["PollerProc"]),
+    .executable(name: "librenms-discoveryd", targets: ["DiscoveryProc"]),
+    .executable(name: "librenms-pingd", targets: ["PingProc"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
+  targets: [
+    .target(name: "CLinuxShims", cSettings: strictC),
+    .target(name: "CSystemd", cSettings: strictC, linkerSettings: [.linkedLibrary("systemd")]),
+    .target(name: "CMariaDB", cSettings: strictC, linkerSettings: [.linkedLibrary("mariadb")]),
+
+    .target(name: "Core", dependencies: ["CLinuxShims", "CSystemd", logging], path: "Sources/Shared/Core", swiftSettings: strict),
+    .target(
+      name: "Database", dependencies: ["Core", "CMariaDB", logging], path: "Sources/Shared/Database", swiftSettings: strict),
+    .target(
+      name: "JobKit", dependencies: ["Core", "Database", "CLinuxShims", logging], path: "Sources/Shared/JobKit",
+      swiftSettings: strict),
+
+    childProcess("Supervisor", ["CSystemd", "CLinuxShims", arguments, logging]),
+    childProcess("ConfigProc", ["Database", "CLinuxShims", arguments, logging]),
+    childProcess("PollerProc"),
+    childProcess("DiscoveryProc"),
+    childProcess("PingProc"),
+
+    tests("CoreTests", ["Core", "CLinuxShims"]),
+    tests("JobKitTests", ["JobKit", "Core"]),
+    tests("SupervisorTests", ["Supervisor", "Core"]),
+    tests("ConfigProcTests", ["ConfigProc", "Core", "Database"]),
+    tests("LayerTests", []),
+    tests("IntegrationTests", ["Core", "CLinuxShims"]),
+  ]
+)

@@ -1,0 +1,71 @@
+/// The version of the messages between supervisor and children. A child of another version is refused in `hello`.
+public let wireVersion = 1
+
+/// What a child says. Unknown cases of a newer child are dropped by the reader with a log line.
+public enum Upward: Codable, Sendable, Equatable {
+  /// The first message: who speaks.
+  case hello(wire: Int, type: TaskType, pid: Int32, version: String)
+  /// The configuration of this epoch is accepted and the job table is adopted. Needs no server.
+  case ready(epoch: Int)
+  case heartbeat(Heartbeat)
+  /// The configuration of this epoch can't be applied to a running child; the old one stays.
+  case configRejected(epoch: Int, reason: String)
+}
+
+/// What the supervisor says. Every message is the full state, so a repeated or skipped one does no harm.
+public enum Downward: Codable, Sendable, Equatable {
+  /// `mayLead`: this node's master lock may be used by the child (without Redis: always true). `slots`: 0 = dispatch only.
+  case configure(epoch: Int, mayLead: Bool, settings: Settings)
+  /// Take no new work, let the scripts finish, exit 0. `kill`: end the scripts' groups too (TERM, 5 s, KILL).
+  case drain(kill: Bool)
+  /// An orphan of an earlier incarnation ended.
+  case reaped(pid: Int32, startTime: UInt64, status: ExitStatus)
+}
+
+/// How a process ended.
+public enum ExitStatus: Codable, Sendable, Equatable, Hashable, CustomStringConvertible {
+  case exited(Int32)
+  case signalled(Int32)
+
+  public var description: String {
+    switch self {
+    case .exited(let code): "exit code \(code)"
+    case .signalled(let signal): "signal \(signal)"
+    }
+  }
+}
+
+/// What a child proves with each turn of the loop that hands out jobs. All times are CLOCK_BOOTTIME.
+public struct Heartbeat: Codable, Sendable, Equatable {
+  /// Counts up by one; tells a live loop from a repeated message.
+  public var beat: UInt64 = 0
+  public var busy = 0
+  public var slots = 0
+  /// Members waiting in the queues of this node's groups.
+  public var queued = 0
+  /// How long the oldest waiting job has been due; nil = nothing waits.
+  public var oldestDue: Duration?
+  public var lastDispatch: MonotonicTime?
+  public var lastJobStarted: MonotonicTime?
+  public var done: UInt64 = 0
+  public var failed: UInt64 = 0
+  /// Worker seconds that ended within the last period of the type, and what the slots could have given.
+  public var consumed = Duration.zero
+  public var capacity = Duration.zero
+  /// Jobs that ended within the last period.
+  public var recentJobs = 0
+  public var lastError: String?
+  /// Outside faults that a restart can't cure.
+  public var outages: Set<Outage> = []
+  /// Output bytes of scripts that a full or stuck target could not take.
+  public var droppedOutput: UInt64 = 0
+
+  public init() {}
+}
+
+/// Outside faults with a name. While one is reported the child counts as healthy for the systemd watchdog.
+public enum Outage: String, Codable, Sendable, CaseIterable, Comparable {
+  case database, redis, fork
+
+  public static func < (a: Outage, b: Outage) -> Bool { a.rawValue < b.rawValue }
+}
