@@ -1,0 +1,2 @@
+<?php
+// The device:ping of this generation knows one device only.

@@ -1,0 +1,2 @@
+<?php
+// device:discover exists in this generation.
