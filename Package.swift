@@ -50,7 +50,9 @@ let package = Package(
     tests("CoreTests", ["Core", "CLinuxShims"]),
     tests("JobKitTests", ["JobKit", "Core"]),
     tests("SupervisorTests", ["Supervisor", "Core"]),
-    tests("ConfigProcTests", ["ConfigProc", "Core", "Database"]),
+    .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
+    tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
+    tests("ConfigProcTests", ["ConfigProc", "Core", "Database", "MariaDBFixture"]),
     tests("LayerTests", []),
     tests("IntegrationTests", ["Core", "CLinuxShims"]),
   ]
