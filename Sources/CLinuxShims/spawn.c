@@ -1,0 +1,161 @@
+#define _GNU_SOURCE
+#include "CLinuxShims.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+void (*shim_spawn_hook)(int point) = NULL;
+
+enum { STACK = 64 * 1024 };
+
+struct context {
+  const struct shim_spawn *request;
+  volatile int error;
+  volatile int aborted;
+};
+
+// Parses /proc/PID/stat without allocating: also runs between vfork and exec.
+static uint64_t parse_stat(const char *path, int32_t *parent, int32_t *group, int32_t *session, char *state) {
+  char text[1024];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (length <= 0) return 0;
+  text[length] = 0;
+  // The command in field 2 may hold spaces and brackets: fields are counted from the last bracket.
+  char *cursor = strrchr(text, ')');
+  if (!cursor || !cursor[1]) return 0;
+  cursor += 2;
+  if (state) *state = *cursor;
+  uint64_t value = 0;
+  for (int field = 3; field <= 22; field++) {
+    if (field >= 4) {
+      int negative = *cursor == '-';
+      if (negative) cursor++;
+      value = 0;
+      while (*cursor >= '0' && *cursor <= '9') value = value * 10 + (uint64_t)(*cursor++ - '0');
+      if (field == 4 && parent) *parent = (int32_t)value;
+      if (field == 5 && group) *group = (int32_t)value;
+      if (field == 6 && session) *session = (int32_t)value;
+    } else {
+      cursor++;
+    }
+    if (field < 22 && *cursor++ != ' ') return 0;
+  }
+  return value;
+}
+
+uint64_t shim_process_stat(int pid, int32_t *parent, int32_t *group, int32_t *session, char *state) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  return parse_stat(path, parent, group, session, state);
+}
+
+static void close_rest(int first) {
+  if (syscall(SYS_close_range, first, ~0U, 0) == 0) return;
+  // Before Linux 5.9 there is no close_range; everything of ours is close-on-exec, so only strangers' descriptors are left.
+  struct rlimit limit;
+  rlim_t top = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? limit.rlim_cur : 4096;
+  for (int fd = first; fd < (int)top; fd++) close(fd);
+}
+
+static int fail(struct context *context) {
+  context->error = errno ? errno : EINVAL;
+  return 127;
+}
+
+// Runs in the new process on its own stack, in the parent's memory: async-signal-safe calls only.
+static int new_process(void *argument) {
+  struct context *context = argument;
+  const struct shim_spawn *request = context->request;
+
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  for (int signal = 1; signal < 65; signal++)
+    if (signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &standard, NULL);
+
+  if (request->session && setsid() < 0) return fail(context);
+  if (request->cgroup >= 0 && write(request->cgroup, "0", 1) < 0) return fail(context);
+
+  // The sources may sit on each other's targets: lift them over the targets first.
+  int sources[4] = {request->input, request->output, request->error, request->channel};
+  int count = request->channel >= 0 ? 4 : 3;
+  for (int i = 0; i < count; i++)
+    if ((sources[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, 10)) < 0) return fail(context);
+  for (int i = 0; i < count; i++)
+    if (dup2(sources[i], i) < 0) return fail(context);
+  close_rest(count);
+
+  if (request->directory && chdir(request->directory) < 0) return fail(context);
+  if (request->nice) {
+    errno = 0;
+    if (nice(request->nice) == -1 && errno != 0) return fail(context);
+  }
+  for (size_t i = 0; i < request->limit_count; i++) {
+    struct rlimit limit = {request->limits[i].soft, request->limits[i].hard};
+    if (setrlimit((__rlimit_resource_t)request->limits[i].resource, &limit) < 0) return fail(context);
+  }
+
+  if (request->word) {
+    if (shim_spawn_hook) shim_spawn_hook(1);
+    // State and pid change in one swap, so a slot that was taken away and given to another job can't be damaged by a late process.
+    uint64_t expected = request->expected;
+    uint64_t desired = request->desired | (uint32_t)getpid();
+    if (!atomic_compare_exchange_strong((_Atomic uint64_t *)request->word, &expected, desired)) {
+      context->aborted = 1;
+      return 126;
+    }
+    if (shim_spawn_hook) shim_spawn_hook(2);
+    atomic_store((_Atomic uint64_t *)request->start_time, parse_stat("/proc/self/stat", NULL, NULL, NULL, NULL));
+  }
+
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  execve(request->path, request->argv, request->envp);
+  return fail(context);
+}
+
+int shim_start(const struct shim_spawn *request, int32_t *pid, int32_t *pidfd) {
+  char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return -errno;
+  // No handler of ours may run in the new process while it shares our memory.
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  struct context context = {.request = request};
+  int descriptor = -1;
+  int child = clone(new_process, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &descriptor);
+  int error = child < 0 ? errno : 0;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  munmap(stack, STACK);
+  if (child < 0) return -error;
+  if (context.error || context.aborted) {
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    close(descriptor);
+    return context.aborted ? SHIM_SPAWN_ABORTED : -context.error;
+  }
+  // The kernel sets close-on-exec on a descriptor from CLONE_PIDFD.
+  *pid = child;
+  *pidfd = descriptor;
+  return 0;
+}
