@@ -81,6 +81,16 @@ public struct RunFlags: Codable, Sendable, Equatable {
   public init() {}
 }
 
+/// Limits of a type from `DISPATCHER_<TYPE>_…` in the environment or `.env`.
+public struct TypeLimits: Codable, Sendable, Equatable {
+  /// A script that runs longer is ended with its whole group. The contract's default.
+  public var jobTimeout = Duration.seconds(3600)
+  /// Added to the niceness of the scripts, -20 to 19.
+  public var nice: Int32 = 0
+
+  public init() {}
+}
+
 /// Which command lines the installed LibreNMS understands; read from its tree at every configuration load.
 public struct ScriptGeneration: Codable, Sendable, Equatable {
   /// `lnms device:discover` exists (else `discovery.php`).
@@ -117,6 +127,8 @@ public struct Settings: Codable, Sendable, Equatable {
   public var database = DatabaseSettings()
   public var redis = RedisSettings()
   public var scripts = ScriptGeneration()
+  /// Types without an entry have the defaults.
+  public var limits: [TaskType: TypeLimits] = [:]
   public var flags = RunFlags()
 
   public static let defaultSchedules: [TaskType: Schedule] = [
