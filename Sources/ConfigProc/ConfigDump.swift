@@ -1,0 +1,71 @@
+import Core
+import FoundationEssentials
+
+/// How a run of `lnms config:get --dump` went, as seen from outside.
+struct DumpRun: Equatable {
+  enum End: Equatable {
+    case ended(ExitStatus)
+    /// The limit passed; the script and its group were killed.
+    case timedOut(Duration)
+    case notStarted(String)
+  }
+
+  var end: End
+  var output: [UInt8] = []
+  /// More came than may be kept.
+  var overflowed = false
+  /// The last of what it wrote to standard error.
+  var errors = ""
+}
+
+/// Why a dump is not used.
+struct DumpFailure: Error, Equatable {
+  var reason: String
+}
+
+/// The dump is all or nothing: anything but one clean JSON object from a script that ended well is refused, since half of it would look
+/// like a configuration full of defaults.
+enum ConfigDump {
+  static func parse(_ run: DumpRun) throws(DumpFailure) -> [String: JSONValue] {
+    switch run.end {
+    case .notStarted(let reason): throw DumpFailure(reason: "config dump can't be started: \(reason)")
+    case .timedOut(let limit): throw DumpFailure(reason: "config dump did not end within \(limit) and was killed")
+    case .ended(.exited(0)): break
+    case .ended(let status): throw DumpFailure(reason: "config dump ended with \(status)\(said(run))")
+    }
+    guard !run.overflowed else { throw DumpFailure(reason: "config dump is longer than \(outputLimit >> 20) MiB") }
+    guard let first = run.output.first(where: { !isSpace($0) }) else {
+      throw DumpFailure(reason: "config dump is empty\(said(run))")
+    }
+    guard first == UInt8(ascii: "{") else {
+      let kind = first == UInt8(ascii: "[") ? "is not a JSON object" : "starts with something else than JSON"
+      throw DumpFailure(reason: "config dump \(kind): \(excerpt(run.output))")
+    }
+    // From here on the bytes may hold passwords, so no message quotes them.
+    guard let object = try? JSONDecoder().decode([String: JSONValue].self, from: Data(run.output)) else {
+      throw DumpFailure(reason: "config dump is cut or broken JSON (\(run.output.count) bytes)\(said(run))")
+    }
+    return object
+  }
+
+  /// What is kept of a dump; a real one has half a megabyte.
+  static let outputLimit = 64 << 20
+  /// What is kept of its standard error.
+  static let errorLimit = 4096
+
+  private static func said(_ run: DumpRun) -> String {
+    let lines = run.errors.split(whereSeparator: \.isNewline).map { $0.trimmed }.filter { !$0.isEmpty }
+    if let last = lines.last { return ": \(last.prefix(200))" }
+    let starts = run.output.first(where: { !isSpace($0) })
+    if let starts, starts != UInt8(ascii: "{") { return ": \(excerpt(run.output))" }
+    return ""
+  }
+
+  private static func excerpt(_ bytes: [UInt8]) -> String {
+    let text = String(decoding: bytes.drop(while: isSpace).prefix(120), as: UTF8.self)
+    let line = String(text.map { $0.isNewline || $0 == "\t" ? " " : $0 })
+    return "\"\(line.trimmed)\""
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
+}
