@@ -52,7 +52,8 @@ let package = Package(
     tests("SupervisorTests", ["Supervisor", "Core"]),
     .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
-    tests("ConfigProcTests", ["ConfigProc", "Core", "Database", "MariaDBFixture"]),
+    .testTarget(
+      name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "Database", "MariaDBFixture"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("LayerTests", []),
     tests("IntegrationTests", ["Core", "CLinuxShims"]),
   ]
