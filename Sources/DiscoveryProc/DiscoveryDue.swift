@@ -1,0 +1,45 @@
+import Core
+import Database
+import JobKit
+
+/// The due lists of discovery.
+struct DiscoveryDue: Sendable {
+  private let frequency: Double
+  private let groups: String
+
+  init(frequency: Duration, groups: [Int]) {
+    self.frequency = frequency.inSeconds
+    self.groups = groups.map(String.init).joined(separator: ",")
+  }
+
+  /// Never discovered ones first, down or not; then overdue ones that are up, the longest poll first.
+  ///
+  /// An overdue one is held back while the service is younger than 1.25 times its last discovery: after a restart it may be running
+  /// elsewhere still.
+  func immediate(_ connection: DatabaseConnection, serviceAge: Duration) throws(DatabaseError) -> [DueJob] {
+    let sql = """
+      SELECT `device_id`, `poller_group`, `last_discovered` IS NULL FROM `devices`
+      WHERE `disabled` = 0 AND `poller_group` IN (\(groups)) AND (`last_discovered` IS NULL OR (`status` = 1
+        AND ? >= COALESCE(`last_discovered_timetaken`, 0) * 1.25
+        AND `last_discovered` <= DATE_ADD(DATE_SUB(NOW(), INTERVAL ? SECOND), INTERVAL COALESCE(`last_discovered_timetaken`, 0) SECOND)))
+      ORDER BY `last_discovered` IS NULL DESC, `last_polled_timetaken` DESC
+      """
+    return try jobs(connection.query(sql, [.double(serviceAge.inSeconds), .double(frequency - 1)]))
+  }
+
+  /// All enabled devices, down ones too: only a discovery notices what changed while a device was away.
+  func all(_ connection: DatabaseConnection) throws(DatabaseError) -> [DueJob] {
+    let sql = """
+      SELECT `device_id`, `poller_group`, `last_discovered` IS NULL FROM `devices` WHERE `disabled` = 0 AND `poller_group` IN (\(groups))
+      ORDER BY `last_discovered` IS NULL DESC, `last_polled_timetaken` DESC
+      """
+    return try jobs(connection.query(sql))
+  }
+
+  private func jobs(_ rows: [SQLRow]) -> [DueJob] {
+    rows.compactMap { row in
+      guard let id = row[0].int, let group = row[1].int else { return nil }
+      return DueJob(payload: String(id), group: Int(group), isNewcomer: row[2].int == 1)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import Core
+import Database
+import JobKit
+
+/// Discovery: new and overdue devices soon, all enabled devices on epoch-aligned multiples of the period.
+struct DiscoveryType: SchedulerType {
+  let type = TaskType.discovery
+
+  func slots(_ settings: Settings) -> Int { settings[.discovery].workers }
+
+  func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
+    let frequency = settings[.discovery].frequency
+    let due = DiscoveryDue(frequency: frequency, groups: settings.groups)
+    return [
+      // There is no index for it, so it reads the whole table: every 10 s.
+      DispatchRule(name: "immediate discovery", trigger: .every(.seconds(10)), respectsLocks: true) {
+        connection throws(DatabaseError) in try due.immediate(connection, serviceAge: .now - startedAt)
+      },
+      DispatchRule(name: "timed discovery", trigger: .tick(index: 0, period: frequency), respectsLocks: false) {
+        connection throws(DatabaseError) in try due.all(connection)
+      },
+    ]
+  }
+
+  func lockName(_ item: QueueItem) -> String { "discovery.device.\(item.payload)" }
+
+  func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
+    if settings.scripts.discoverCommand {
+      var arguments = ["device:discover", item.payload]
+      if settings.flags.debug { arguments.append("-vv") } else if settings.flags.output == .none { arguments.append("-q") }
+      return ScriptCommand("lnms", arguments)
+    }
+    return .php("discovery.php", (settings.flags.debug ? ["-d"] : []) + ["-h", item.payload], base: settings.base)
+  }
+
+  func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind {
+    .device(downCodes: settings.scripts.discoverCommand ? [6] : [5, 6])
+  }
+
+  func logFile(_ item: QueueItem) -> String? { "dispatch_device_\(item.payload)_discovery.log" }
+
+  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? {
+    DeviceCheck.fitness(item, .discovered, frequency: settings[.discovery].frequency)
+  }
+
+  func judge(
+    _ item: QueueItem, age: Duration
+  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? {
+    DeviceCheck.judge(item, .discovered, age: age)
+  }
+}

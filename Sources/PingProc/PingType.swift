@@ -1,0 +1,42 @@
+import Core
+import Database
+import JobKit
+
+/// Fast ping: one script per poller group on epoch-aligned multiples of the period.
+struct PingType: SchedulerType {
+  let type = TaskType.ping
+
+  /// One per group: a group's next ping waits for its last one, never for another group's.
+  func slots(_ settings: Settings) -> Int { settings.groups.count }
+
+  func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
+    let groups = settings.groups.map(String.init).joined(separator: ",")
+    let sql = "SELECT DISTINCT `poller_group` FROM `devices` WHERE `poller_group` IN (\(groups))"
+    return [
+      DispatchRule(name: "ping", trigger: .tick(index: 0, period: settings[.ping].frequency), respectsLocks: false) {
+        connection throws(DatabaseError) in
+        try connection.query(sql).compactMap { row in row[0].int.map { DueJob(payload: "", group: Int($0)) } }
+      }
+    ]
+  }
+
+  func lockName(_ item: QueueItem) -> String { "ping.group.\(item.group)" }
+
+  func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
+    let group = String(item.group)
+    if settings.scripts.fastPingCommand {
+      return ScriptCommand("lnms", ["device:ping", "fast", settings.flags.debug ? "-vv" : "-q", "-g", group])
+    }
+    return .php("ping.php", (settings.flags.debug ? ["-d"] : []) + ["-f", "-g", group], base: settings.base)
+  }
+
+  func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .ping }
+
+  func logFile(_ item: QueueItem) -> String? { nil }
+
+  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
+
+  func judge(
+    _ item: QueueItem, age: Duration
+  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
+}

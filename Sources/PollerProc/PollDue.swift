@@ -1,0 +1,50 @@
+import Core
+import Database
+import JobKit
+
+/// The due list of polling, asked every second. Lives on the SQL thread.
+///
+/// A device is due at `last_polled - last_polled_timetaken + frequency - 1`. There is an index on `last_polled` alone, so the query also
+/// bounds `last_polled` by the longest time taken of all devices: of 50,000 devices it then reads the few that can be due.
+final class PollDue: @unchecked Sendable {
+  /// How often the longest time taken is read anew; that is a scan of the whole table.
+  private static let boundLifetime = Duration.seconds(10)
+  /// A device may take this much longer than all did at the last look, before it is found late.
+  private static let boundMargin = 10.0
+
+  private let frequency: Double
+  private let sql: String
+  private var bound = 0.0
+  private var boundUntil: MonotonicTime?
+
+  init(frequency: Duration, groups: [Int]) {
+    self.frequency = frequency.inSeconds
+    // Groups are checked integers. The filter keeps other nodes' devices out of the answer.
+    let list = groups.map(String.init).joined(separator: ",")
+    sql = """
+      SELECT `device_id`, `poller_group` FROM `devices`
+      WHERE (`last_polled` IS NULL OR `last_polled` <= DATE_SUB(NOW(), INTERVAL ? SECOND))
+        AND `disabled` = 0 AND `poller_group` IN (\(list))
+        AND NOT (`last_polled` IS NULL AND `last_discovered` IS NULL)
+        AND (`last_polled` IS NULL OR
+          `last_polled` <= DATE_ADD(DATE_SUB(NOW(), INTERVAL ? SECOND), INTERVAL COALESCE(`last_polled_timetaken`, 0) SECOND))
+      ORDER BY `last_polled_timetaken` DESC
+      """
+  }
+
+  func fetch(_ connection: DatabaseConnection) throws(DatabaseError) -> [DueJob] {
+    let now = MonotonicTime.now
+    if boundUntil.map({ $0 <= now }) ?? true {
+      let row = try connection.query("SELECT COALESCE(MAX(`last_polled_timetaken`), 0) FROM `devices` WHERE `disabled` = 0").first
+      bound = row?[0].double ?? 0
+      boundUntil = now + Self.boundLifetime
+    }
+    let earliest = max(0, frequency - 1 - bound - Self.boundMargin)
+    var jobs: [DueJob] = []
+    for row in try connection.query(sql, [.double(earliest), .double(frequency - 1)]) {
+      guard let id = row[0].int, let group = row[1].int else { continue }
+      jobs.append(DueJob(payload: String(id), group: Int(group)))
+    }
+    return jobs
+  }
+}

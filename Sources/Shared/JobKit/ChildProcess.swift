@@ -1,0 +1,205 @@
+import CLinuxShims
+import Core
+import Glibc
+import Logging
+
+/// The life of a child: hello, configuration, adoption, ready, then turns of the loop until it is told to drain, or its supervisor is gone.
+///
+/// It handles no signals: whatever ends it, its successor adopts what it leaves.
+public final class ChildProcess {
+  /// Between two turns of the loop that hand out jobs, each of which ends with a heartbeat.
+  private static let turnInterval = Duration.seconds(1)
+  /// How often the lock of a predecessor is tried again while it ends.
+  private static let lockRetry = Duration.milliseconds(20)
+
+  private let type: any SchedulerType
+  private let runtimeDirectory: String
+  private let loop: EventLoop
+  private let log: Logger
+  private let channel: FrameChannel
+  private var epoch = 0
+  private var settings: Settings?
+  private var engine: JobEngine?
+  private var dispatch: Dispatch?
+  private var earlyReaped: [(ProcessIdentity, ExitStatus)] = []
+  private var beat: UInt64 = 0
+  private var nextTurn = MonotonicTime(nanoseconds: 0)
+  private var killedHolder: Int32 = 0
+
+  /// Runs a child to its end. Never returns.
+  public static func run(_ type: any SchedulerType) -> Never {
+    guard let runtimeDirectory = ChildLaunch.runtimeDirectory(Array(CommandLine.arguments.dropFirst())) else {
+      print("\(type.type.executable) is started by librenms-dispatcher, not by hand. Try: librenms-dispatcher run")
+      exit(2)
+    }
+    shim_ignore_sigpipe()
+    _ = shim_set_undumpable()
+    FileLimit.raise()
+    DispatcherLog.shared.bootstrap(identifier: type.type.executable)
+    do {
+      let child = try ChildProcess(type: type, runtimeDirectory: runtimeDirectory)
+      child.hello()
+      try child.loop.run()
+    } catch {
+      Logger(label: type.type.rawValue).critical("\(error)")
+    }
+    DispatcherLog.shared.ring.flush(limit: .seconds(1))
+    exit(1)
+  }
+
+  private init(type: any SchedulerType, runtimeDirectory: String) throws {
+    self.type = type
+    self.runtimeDirectory = runtimeDirectory
+    log = Logger(label: type.type.rawValue)
+    loop = try EventLoop()
+    channel = try FrameChannel(fd: ChildLaunch.channel, loop: loop, limit: FrameDecoder.downwardLimit)
+  }
+
+  private func hello() {
+    channel.onFrame = { [weak self] frame in self?.receive(frame) }
+    // The supervisor is gone, and with it the only one who can tell whether we still should be: the scripts stay, for a successor.
+    channel.onClose = { _ in _exit(0) }
+    channel.send(Upward.hello(wire: wireVersion, type: type.type, pid: getpid(), version: ProductVersion.text))
+  }
+
+  private func receive(_ frame: [UInt8]) {
+    let message: Downward
+    do {
+      message = try MessageCodec.decode(Downward.self, from: frame)
+    } catch {
+      return log.warning("a message of the supervisor is not understood and ignored: \(error)")
+    }
+    switch message {
+    case .configure(let epoch, _, let settings): configure(epoch, settings)
+    case .drain(let kill): drain(kill: kill)
+    case .reaped(let pid, let startTime, let status):
+      let identity = ProcessIdentity(pid: pid, startTime: startTime)
+      if let engine { engine.noteReaped(identity, status) } else { earlyReaped.append((identity, status)) }
+    }
+  }
+
+  private func drain(kill: Bool) {
+    guard let engine else { exit(0) }
+    engine.onDrained = {
+      DispatcherLog.shared.ring.flush(limit: .seconds(1))
+      exit(0)
+    }
+    engine.drain(kill: kill)
+  }
+
+  private func configure(_ epoch: Int, _ new: Settings) {
+    self.epoch = epoch
+    let first = settings == nil
+    settings = new
+    DispatcherLog.shared.apply(new)
+    if let engine {
+      engine.sql.change(new.database)
+      engine.apply(new)
+      dispatch?.apply(new)
+      channel.send(Upward.ready(epoch: epoch))
+    } else if first {
+      open()
+    }
+  }
+
+  // MARK: Coming up
+
+  private func open() {
+    guard let settings else { return }
+    do {
+      let opened = try openTable(slots: type.slots(settings))
+      try come(up: opened.table, fresh: opened.fresh, settings)
+    } catch JobTable.Failure.inUse(let pid) {
+      endPredecessor(pid)
+      loop.schedule(after: Self.lockRetry) { [weak self] in self?.open() }
+    } catch {
+      log.critical("can't start: \(error)")
+      DispatcherLog.shared.ring.flush(limit: .seconds(1))
+      exit(1)
+    }
+  }
+
+  private func openTable(slots: Int) throws(JobTable.Failure) -> (table: JobTable, fresh: Bool) {
+    let place = MachineIdentity.current()
+    do throws(JobTable.Failure) {
+      let table = try JobTable.open(path: ChildLaunch.jobTable(type.type, in: runtimeDirectory), slots: slots, place: place)
+      return (table, table.generation == 1)
+    } catch {
+      guard case .system(let failure) = error, failure.number == ENOSPC,
+        let table = JobTable.anonymous(slots: slots, place: place)
+      else { throw error }
+      log.error("\(failure): running without a job table, scripts can't be adopted after a crash; make room in \(runtimeDirectory)")
+      return (table, true)
+    }
+  }
+
+  /// A predecessor whose supervisor was killed ends by itself, unless it is stopped or hangs.
+  private func endPredecessor(_ pid: Int32) {
+    guard pid > 0, pid != killedHolder else { return }
+    let own = FileText.read("/proc/self/comm", limit: 64)
+    // The lock's holder is what the kernel says; that it is one of us is seen by its name.
+    guard own == FileText.read("/proc/\(pid)/comm", limit: 64) else {
+      return log.error("the job table is locked by process \(pid), which is no \(type.type.executable)")
+    }
+    log.warning("process \(pid) of an earlier run still holds the job table: it is killed")
+    killedHolder = pid
+    kill(pid, SIGKILL)
+  }
+
+  private func come(up table: JobTable, fresh: Bool, _ settings: Settings) throws {
+    let cooldowns: CooldownFile?
+    do throws(SystemError) {
+      let path = ChildLaunch.cooldowns(type.type, in: runtimeDirectory)
+      cooldowns = table.isPersistent ? try CooldownFile(path: path, fresh: fresh) : nil
+    } catch {
+      log.error("\(error): cool-downs of devices are forgotten at a restart")
+      cooldowns = nil
+    }
+    let sql = try SQLThread(settings: settings.database, loop: loop, log: log)
+    let type = self.type
+    let frequency = settings[type.type].frequency
+    let coordinator = LocalCoordinator(rule: LockRule(name: { type.lockName($0) }, ttl: { frequency }))
+    let engine = JobEngine(
+      loop: loop, type: type, settings: settings, table: table, cooldowns: cooldowns, coordinator: coordinator, sql: sql,
+      runtimeDirectory: runtimeDirectory, log: log)
+    self.engine = engine
+    for (identity, status) in earlyReaped { engine.noteReaped(identity, status) }
+    earlyReaped = []
+    engine.adopt()
+    let dispatch = Dispatch(engine: engine, log: log)
+    self.dispatch = dispatch
+    sql.onChange = { [weak self] up in
+      if up { dispatch.databaseReturned() }
+      engine.wake()
+      self?.sendHeartbeat()
+    }
+    channel.send(Upward.ready(epoch: epoch))
+    nextTurn = .now
+    turn()
+  }
+
+  // MARK: Turning
+
+  /// One turn: what is due is asked for, limits are enforced, and only then the heartbeat goes out. So a heartbeat proves work.
+  private func turn() {
+    let now = MonotonicTime.now
+    nextTurn = nextTurn + Self.turnInterval < now ? now + Self.turnInterval : nextTurn + Self.turnInterval
+    loop.schedule(at: nextTurn) { [weak self] in self?.turn() }
+    guard let engine else { return }
+    engine.sql.look(at: now)
+    dispatch?.turn(at: now)
+    engine.turn(at: now)
+    sendHeartbeat()
+  }
+
+  private func sendHeartbeat() {
+    guard let engine else { return }
+    beat += 1
+    var heartbeat = Heartbeat()
+    heartbeat.beat = beat
+    heartbeat.lastDispatch = dispatch?.lastDispatch
+    engine.fillHeartbeat(&heartbeat, at: .now)
+    // A supervisor that does not read is stopped; old beats are worth nothing to it when it goes on.
+    if channel.backlog < 4096 { channel.send(Upward.heartbeat(heartbeat)) }
+  }
+}

@@ -1,0 +1,64 @@
+import Core
+
+/// A job that was taken from a queue, its lock held.
+public struct TakenJob: Equatable, Sendable {
+  public var item: QueueItem
+  public var lock: String
+  public var owner: String
+
+  public init(item: QueueItem, lock: String, owner: String) {
+    self.item = item
+    self.lock = lock
+    self.owner = owner
+  }
+}
+
+/// What became of a `take`.
+public enum TakeResult: Equatable, Sendable {
+  case job(TakenJob)
+  /// Nothing waits that could be taken now.
+  case empty
+  /// The coordinator can't be asked now; it says when it can again.
+  case unavailable
+}
+
+/// How long a type's locks live and what they are called.
+public struct LockRule: Sendable {
+  public var name: @Sendable (QueueItem) -> String
+  public var ttl: @Sendable () -> Duration
+
+  public init(name: @escaping @Sendable (QueueItem) -> String, ttl: @escaping @Sendable () -> Duration) {
+    self.name = name
+    self.ttl = ttl
+  }
+}
+
+/// The queue and the locks of one type, wherever they live: in this process for a node alone, in Redis for a cluster.
+///
+/// Every method returns at once and answers on the loop, in the order of the calls. None may block.
+public protocol Coordinator: AnyObject {
+  /// Something was enqueued, or the coordinator is available again: a `take` may be worth it.
+  var onWake: (() -> Void)? { get set }
+
+  /// Adds what does not wait yet. With `respectingLocks`, members whose lock is held are left out.
+  func enqueue(_ items: [QueueItem], respectingLocks: Bool)
+  /// Puts a member where `score` says, also if it waits already.
+  func lift(_ item: QueueItem)
+  /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped.
+  func take(owner: (QueueItem) -> String, _ answer: @escaping (TakeResult) -> Void)
+  /// The job is over: its lock ends now, or after `hold`.
+  func finish(_ job: TakenJob, hold: Duration?)
+  /// The job could not be looked at now: back with its score, lock released.
+  func putBack(_ job: TakenJob)
+  /// A predecessor's job that still runs: its lock is ours.
+  func adopt(_ job: TakenJob)
+  /// A cool-down known from the job table.
+  func restore(lock: String, owner: String, until: MonotonicTime)
+  /// Who holds the lock, as far as it is known here without asking anybody.
+  func isHeld(_ lock: String) -> Bool
+  func contains(_ item: QueueItem) -> Bool
+
+  /// Members that wait, and since when the longest does.
+  var depth: Int { get }
+  var oldest: MonotonicTime? { get }
+}

@@ -1,0 +1,62 @@
+import Core
+import Database
+
+/// The look at a device under its lock, just before its script starts, and after an end that nobody saw.
+public enum DeviceCheck {
+  /// Which of a device's times belong to a type. The raw values are the columns of `devices`.
+  public enum Column: String, Sendable {
+    case polled = "last_polled"
+    case discovered = "last_discovered"
+
+    var taken: String { rawValue + "_timetaken" }
+    /// The node's setting in `poller_cluster`.
+    var frequency: String {
+      switch self {
+      case .polled: "poller_frequency"
+      case .discovered: "discovery_frequency"
+      }
+    }
+  }
+
+  /// Skips a device that is gone, disabled, in another group, or was begun less than half of the smallest period in the cluster ago.
+  ///
+  /// The begin is the noted end less the time taken: counted from the end, a device whose script takes over half a period would be
+  /// skipped when it is due.
+  public static func fitness(
+    _ item: QueueItem, _ column: Column, frequency: Duration
+  ) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness {
+    let sql = """
+      SELECT `disabled`, `poller_group`,
+        COALESCE(DATE_SUB(`\(column.rawValue)`, INTERVAL COALESCE(`\(column.taken)`, 0) SECOND) > DATE_SUB(NOW(), INTERVAL LEAST(?, COALESCE(
+          (SELECT MIN(`\(column.frequency)`) FROM `poller_cluster` WHERE `\(column.frequency)` > 0), ?)) / 2 SECOND), 0)
+      FROM `devices` WHERE `device_id` = ?
+      """
+    let seconds = SQLValue.double(frequency.inSeconds)
+    return { connection throws(DatabaseError) in
+      guard let id = Int64(item.payload) else { return .skip("not a device id") }
+      guard let row = try connection.query(sql, [seconds, seconds, .int(id)]).first else { return .skip("no such device") }
+      if row[0].int != 0 { return .skip("disabled") }
+      if row[1].int.map({ Int($0) }) != item.group { return .skip("now in group \(row[1].text ?? "none")") }
+      if item.score != QueueItem.onDemand, row[2].int == 1 { return .skip("\(column.rawValue) is newer than half a period") }
+      return .run
+    }
+  }
+
+  /// Whether a script that ended unseen did its work: its time in `devices` moved since the start.
+  ///
+  /// A device that is marked down would answer no sooner; one that is up lost its script with the dispatcher and is free at once.
+  public static func judge(
+    _ item: QueueItem, _ column: Column, age: Duration
+  ) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending {
+    let sql = """
+      SELECT COALESCE(`\(column.rawValue)` >= DATE_SUB(NOW(), INTERVAL ? SECOND), 0), `status` FROM `devices` WHERE `device_id` = ?
+      """
+    // A whole second of grace: the column has no fractions.
+    let seconds = SQLValue.double(age.inSeconds + 1)
+    return { connection throws(DatabaseError) in
+      guard let id = Int64(item.payload), let row = try connection.query(sql, [seconds, .int(id)]).first else { return .unseenLost }
+      if row[0].int == 1 { return .unseenDone }
+      return row[1].int == 0 ? .unseenDown : .unseenLost
+    }
+  }
+}

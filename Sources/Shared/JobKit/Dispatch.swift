@@ -1,0 +1,163 @@
+import Core
+import Database
+import Logging
+
+/// Asks the database what is due and queues it, by the rules of the type.
+public final class Dispatch {
+  private final class Active {
+    var rule: DispatchRule
+    var next: MonotonicTime
+    var tick: TickPolicy?
+    /// The answer to its query is not here yet.
+    var asked = false
+
+    init(rule: DispatchRule, next: MonotonicTime, tick: TickPolicy?) {
+      self.rule = rule
+      self.next = next
+      self.tick = tick
+    }
+  }
+
+  /// SQL calls a device due up to this much before its period is over: the contract compares whole seconds and takes one off.
+  private static let earliness = Duration.milliseconds(1500)
+
+  private let engine: JobEngine
+  private let log: Logger
+  private let startedAt: MonotonicTime
+  private var active: [Active] = []
+  /// Newcomers that were queued first once; from then on they are ordinary work.
+  private var triedNewcomers: Set<String> = []
+  /// Jobs that wait for the end of their period.
+  private var delayed: Set<String> = []
+  private var pruneAt = MonotonicTime(nanoseconds: 0)
+  public private(set) var lastDispatch: MonotonicTime?
+
+  public init(engine: JobEngine, log: Logger) {
+    self.engine = engine
+    self.log = log
+    startedAt = .now
+    apply(engine.settings)
+  }
+
+  /// Rules with the same name go on where they are; a tick with a new period starts at its next boundary.
+  public func apply(_ settings: Settings) {
+    let now = MonotonicTime.now
+    let old = active
+    active = engine.type.rules(settings, startedAt: startedAt).map { rule in
+      let known = old.first { $0.rule.name == rule.name }
+      var tick: TickPolicy?
+      if case .tick(let index, let period) = rule.trigger {
+        let stored = engine.table.tick(index)
+        tick = known?.tick?.period == period ? known?.tick : TickPolicy(period: period, lastBoundary: stored == 0 ? nil : stored)
+      }
+      return Active(rule: rule, next: known?.next ?? now, tick: tick)
+    }
+  }
+
+  /// To be called about every second.
+  public func turn(at now: MonotonicTime) {
+    guard !engine.draining else { return }
+    for rule in active { turn(rule, at: now) }
+    prune(at: now)
+  }
+
+  /// The database came back: what was due meanwhile is asked for at once.
+  public func databaseReturned() {
+    for rule in active {
+      rule.next = .now
+      rule.asked = false
+    }
+    turn(at: .now)
+  }
+
+  private func turn(_ entry: Active, at now: MonotonicTime) {
+    guard !entry.asked, engine.sql.isUp == true else { return }
+    switch entry.rule.trigger {
+    case .every(let period):
+      guard entry.next <= now else { return }
+      // In step with the first turn, without running after those that were missed.
+      entry.next = entry.next + period < now ? now + period : entry.next + period
+      ask(entry)
+    case .tick(let index, _):
+      guard var tick = entry.tick else { return }
+      let monotonic = Duration.nanoseconds(now.nanoseconds)
+      let decision = tick.decide(wall: WallClock.now, monotonic: monotonic)
+      entry.tick = tick
+      switch decision {
+      case .wait(let wait):
+        if engine.table.tick(index) == 0, let boundary = tick.lastBoundary { engine.table.setTick(index, to: boundary) }
+        // `turn` comes each second anyway; a timer makes the tick exact.
+        if wait < .seconds(1) { engine.loop.schedule(after: wait) { [weak self] in self?.turn(entry, at: .now) } }
+      case .run(let boundary, let missed):
+        if missed > 0 { log.warning("\(entry.rule.name): \(missed) ticks missed, run once for all of them") }
+        ask(entry) { [weak self] in
+          // Noted only when the members are queued: a process killed before that leaves the tick to its successor.
+          entry.tick?.ran(boundary: boundary, monotonic: monotonic)
+          self?.engine.table.setTick(index, to: boundary)
+        }
+      }
+    }
+  }
+
+  private func ask(_ entry: Active, _ done: @escaping () -> Void = {}) {
+    entry.asked = true
+    let query = entry.rule.query
+    engine.sql.submit({ connection throws(DatabaseError) in try query(connection) }) { [weak self] answer in
+      guard let self else { return }
+      entry.asked = false
+      switch answer {
+      case .success(let jobs):
+        lastDispatch = .now
+        enqueue(jobs, entry.rule)
+        done()
+      case .failure(let error):
+        if !error.isOutage {
+          engine.lastError = "\(entry.rule.name): \(error)"
+          log.error("can't ask what is due (\(entry.rule.name)): \(error)")
+          // The same error each second would flood the log.
+          entry.next = .now + .seconds(30)
+        }
+      }
+    }
+  }
+
+  private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule) {
+    let now = MonotonicTime.now
+    let wall = WallClock.now.inSeconds
+    var items: [QueueItem] = []
+    items.reserveCapacity(jobs.count)
+    for (position, job) in jobs.enumerated() where engine.settings.groups.contains(job.group) {
+      // Of one pass, in the order of the query.
+      var item = QueueItem(payload: job.payload, group: job.group, score: wall + Double(position) * 1e-6)
+      if rule.respectsLocks, engine.coordinator.isHeld(engine.type.lockName(item)) { continue }
+      if job.isNewcomer, triedNewcomers.insert(job.payload).inserted { item.score = QueueItem.newcomer }
+      if let period = rule.keepsPeriod, let due = engine.lastStarts[job.payload].map({ $0 + period }), due > now,
+        due - now <= Self.earliness
+      {
+        delay(item, until: due)
+      } else {
+        items.append(item)
+      }
+    }
+    if !items.isEmpty { engine.coordinator.enqueue(items, respectingLocks: false) }
+  }
+
+  private func delay(_ item: QueueItem, until due: MonotonicTime) {
+    guard delayed.insert(item.payload).inserted else { return }
+    engine.loop.schedule(at: due) { [weak self] in
+      guard let self else { return }
+      delayed.remove(item.payload)
+      if !engine.draining { engine.coordinator.enqueue([item], respectingLocks: true) }
+    }
+  }
+
+  /// Once a minute: forgets what can't matter any more, so that memory follows the devices that exist.
+  private func prune(at now: MonotonicTime) {
+    guard now >= pruneAt else { return }
+    pruneAt = now + .seconds(60)
+    let horizon = now - (engine.settings[engine.type.type].frequency * 2 + .seconds(60))
+    engine.lastStarts = engine.lastStarts.filter { $0.value > horizon }
+    if triedNewcomers.count > 10_000 { triedNewcomers.removeAll() }
+    engine.cooldowns?.expire(at: now)
+  }
+}

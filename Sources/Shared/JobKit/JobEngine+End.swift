@@ -1,0 +1,126 @@
+import Core
+import Glibc
+
+extension JobEngine {
+  /// Our own script has ended and is not reaped yet: its pid and group are still nobody else's.
+  func ended(_ slot: JobSlot, _ status: ExitStatus?) {
+    guard let status, let identity = slot.identity else { return }
+    table.noteEnd(slot.index, status)
+    // What the script left running in its group would write into the next job's output and hold its slot's pipe.
+    kill(-identity.pid, SIGKILL)
+    finishOutput(of: slot)
+    conclude(slot, ending(slot, status))
+  }
+
+  func ending(_ slot: JobSlot, _ status: ExitStatus) -> ExitCodePolicy.Ending {
+    if table.terminatedAt(slot.index) != nil && !draining { return .timedOut }
+    switch status {
+    case .exited(let code): return .exited(code)
+    case .signalled(let signal): return .signalled(signal)
+    }
+  }
+
+  /// Judges an end, keeps or releases the lock, counts, logs, and frees the slot. Killed in the middle, a successor does it again.
+  func conclude(_ slot: JobSlot, _ ending: ExitCodePolicy.Ending, detail: String = "") {
+    guard let job = slot.job else { return }
+    let now = MonotonicTime.now
+    let id = Int64(job.item.payload)
+    let frequency = settings[type.type].frequency
+    let before = id.map { cooldowns?.failures(of: $0) ?? 0 } ?? 0
+    let verdict = ExitCodePolicy.verdict(
+      type.exitKind(settings), ending, failures: before, downRetry: settings.pollerDownRetry, frequency: frequency)
+
+    var hold: Duration?
+    switch verdict.hold {
+    case .release: hold = nil
+    case .keep(let duration): hold = duration
+    case .untilFrequency: hold = max(.zero, slot.startedAt + frequency - now)
+    }
+    if let id {
+      if let hold {
+        cooldowns?.set(id, .init(until: now + hold, failures: verdict.outcome == .failed ? before + 1 : 0))
+      } else if cooldowns?.cooldowns[id] != nil {
+        cooldowns?.clear(id)
+      }
+    }
+    coordinator.finish(job, hold: hold)
+    counters.ended(duration: now - slot.startedAt, failed: verdict.outcome == .failed, at: now)
+    report(slot, job, ending, verdict, hold: hold, detail: detail)
+    table.free(slot.index)
+    slot.reset()
+    finishDrainIfIdle()
+    wake()
+  }
+
+  private func report(
+    _ slot: JobSlot, _ job: TakenJob, _ ending: ExitCodePolicy.Ending, _ verdict: ExitCodePolicy.Verdict, hold: Duration?, detail: String
+  ) {
+    let took = (MonotonicTime.now - slot.startedAt).inSeconds
+    let seconds = "\((took * 10).rounded() / 10) s"
+    let what: String =
+      switch ending {
+      case .exited(let code): "exit code \(code) after \(seconds)"
+      case .signalled(let signal): "killed by signal \(signal) after \(seconds)"
+      case .timedOut: "ended at its limit after \(seconds)"
+      case .notStarted: "could not be started"
+      case .unseenDone: "done while nobody watched"
+      case .unseenDown: "device down, seen after a restart"
+      case .unseenLost: "did not survive a restart of the dispatcher"
+      }
+    var line = "\(name(of: job.item)): \(what)"
+    if !detail.isEmpty { line += ": \(detail)" }
+    if verdict.outcome == .failed {
+      let output = slot.tail.lastLines(3)
+      if !output.isEmpty { line += ": \(output)" }
+      lastError = line
+      if let hold { line += "; not again for \(hold.components.seconds) s" }
+    }
+    switch verdict.severity {
+    case .none, .debug: log.debug("\(line)")
+    case .warning: log.warning("\(line)")
+    case .error: log.error("\(line)")
+    }
+  }
+
+  // MARK: Limits
+
+  /// Looks at every running script's deadline, and sets the timer for the next one.
+  func enforceDeadlines() {
+    let now = MonotonicTime.now
+    for slot in slots where slot.phase == .running {
+      switch DeadlinePolicy.action(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index), now: now) {
+      case .none: break
+      case .terminate: terminate(slot, because: "it is over its limit")
+      case .kill: slot.watch?.signalGroup(SIGKILL)
+      }
+    }
+    scheduleDeadline()
+  }
+
+  func terminate(_ slot: JobSlot, because reason: String) {
+    guard table.terminatedAt(slot.index) == nil, let job = slot.job else { return }
+    log.warning("\(name(of: job.item)): \(reason); its processes are ended")
+    table.setTerminated(slot.index, at: .now)
+    slot.watch?.signalGroup(SIGTERM)
+  }
+
+  /// A timer for the earliest deadline, so that the limit is kept to the millisecond and not to the second of `turn`.
+  func scheduleDeadline() {
+    var next: MonotonicTime?
+    for slot in slots where slot.phase == .running {
+      let look = DeadlinePolicy.nextLook(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index))
+      if let look, next.map({ look < $0 }) ?? true { next = look }
+    }
+    // After a KILL the look lies in the past; the end itself wakes the loop, and `turn` looks again each second.
+    guard let next, next > .now else { return }
+    if let timer = deadlineTimer {
+      if timer.due == next { return }
+      loop.cancel(timer.token)
+    }
+    let token = loop.schedule(at: next) { [weak self] in
+      self?.deadlineTimer = nil
+      self?.enforceDeadlines()
+    }
+    deadlineTimer = (next, token)
+  }
+}

@@ -1,0 +1,215 @@
+import Core
+import Database
+import Glibc
+import Logging
+
+/// Runs the jobs of one scheduler type: takes them from the queue into slots, starts their scripts, enforces limits, judges their ends.
+///
+/// Everything runs on the loop's thread. Starting is in `JobEngine+Start`, ends in `JobEngine+End`, what a predecessor left in
+/// `JobEngine+Adoption`, what becomes due in `Dispatch`.
+public final class JobEngine {
+  let loop: EventLoop
+  let type: any SchedulerType
+  let table: JobTable
+  let cooldowns: CooldownFile?
+  let coordinator: any Coordinator
+  let sql: SQLThread
+  let router: OutputRouter
+  let runtimeDirectory: String
+  let log: Logger
+  let environment: [String]
+
+  public internal(set) var settings: Settings
+  var slots: [JobSlot] = []
+  var counters: PerformanceCounters
+  var reaped: [ProcessIdentity: ExitStatus] = [:]
+  public internal(set) var draining = false
+  /// A `take` found nothing; until something wakes us there is no use in asking again.
+  var dry = false
+  var filling = false
+  var deadlineTimer: (due: MonotonicTime, token: TimerToken)?
+  var firstTake: MonotonicTime?
+  var adoptedCount = 0
+  var forkRefusedUntil: MonotonicTime?
+  var forkFailures = 0
+  var lastError: String?
+  var lastJobStarted: MonotonicTime?
+  /// When this node last started each job; keeps periods exact and is lost with the process.
+  var lastStarts: [String: MonotonicTime] = [:]
+  /// Called when the last script of a drained engine has ended.
+  public var onDrained: (() -> Void)?
+
+  public init(
+    loop: EventLoop, type: any SchedulerType, settings: Settings, table: JobTable, cooldowns: CooldownFile?, coordinator: any Coordinator,
+    sql: SQLThread, runtimeDirectory: String, log: Logger
+  ) {
+    self.loop = loop
+    self.type = type
+    self.settings = settings
+    self.table = table
+    self.cooldowns = cooldowns
+    self.coordinator = coordinator
+    self.sql = sql
+    self.runtimeDirectory = runtimeDirectory
+    self.log = log
+    router = OutputRouter(log: log)
+    environment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
+    counters = PerformanceCounters(window: settings[type.type].frequency)
+    slots = (0..<table.slotCount).map { JobSlot(index: $0) }
+    coordinator.onWake = { [weak self] in self?.wake() }
+  }
+
+  /// Slots that may be busy by the settings. The table may have more, from a time when there were more.
+  var slotLimit: Int { min(type.slots(settings), table.slotCount) }
+
+  var busy: Int { slots.reduce(0) { $0 + ($1.phase == .free ? 0 : 1) } }
+
+  var running: Int { slots.reduce(0) { $0 + ($1.phase == .free || $1.phase == .reserved || $1.phase == .quarantined ? 0 : 1) } }
+
+  /// Applies new settings; jobs that run keep what they started with.
+  public func apply(_ new: Settings) {
+    settings = new
+    counters.change(window: new[type.type].frequency)
+    let wanted = type.slots(new)
+    if wanted > table.slotCount {
+      do throws(SystemError) { try table.grow(to: wanted) } catch {
+        log.error("can't have \(wanted) slots, \(table.slotCount) stay: \(error)")
+      }
+    }
+    while slots.count < table.slotCount { slots.append(JobSlot(index: slots.count)) }
+    wake()
+  }
+
+  /// No new work; `onDrained` follows when the last script has ended. With `kill` the scripts are ended: TERM, 5 s, KILL.
+  public func drain(kill: Bool) {
+    draining = true
+    if kill {
+      for slot in slots where slot.phase == .running { terminate(slot, because: "the service stops") }
+      scheduleDeadline()
+    }
+    finishDrainIfIdle()
+  }
+
+  /// To be called about every second: deadlines, fork pauses, dropped output, and work that nothing else woke us for.
+  public func turn(at now: MonotonicTime) {
+    table.lastTurn = now
+    enforceDeadlines()
+    router.report()
+    if let until = forkRefusedUntil, now >= until { forkRefusedUntil = nil }
+    wake()
+  }
+
+  // MARK: Taking
+
+  /// Something may be waiting: fills the free slots after this turn.
+  func wake() {
+    dry = false
+    guard !filling else { return }
+    filling = true
+    loop.afterTurn { [weak self] in
+      self?.filling = false
+      self?.fill()
+    }
+  }
+
+  private var mayTake: Bool { !draining && !dry && forkRefusedUntil == nil && sql.isUp == true }
+
+  private func fill() {
+    let allowed: Int
+    if let firstTake {
+      allowed = StartRamp.allowed(slots: slotLimit, elapsed: .now - firstTake, adopted: adoptedCount)
+    } else {
+      allowed = StartRamp.allowed(slots: slotLimit, elapsed: .zero, adopted: adoptedCount)
+    }
+    var taken = busy
+    for slot in slots.prefix(slotLimit) where slot.phase == .free {
+      guard mayTake, taken < allowed else { return }
+      taken += 1
+      take(into: slot)
+    }
+  }
+
+  private func take(into slot: JobSlot) {
+    slot.phase = .reserved
+    coordinator.take(owner: { [self] item in ownerName(item, slot: slot.index) }) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .empty, .unavailable:
+        dry = true
+        slot.reset()
+        finishDrainIfIdle()
+      case .job(let job):
+        if firstTake == nil { firstTake = .now }
+        slot.job = job
+        consider(job, slot)
+      }
+    }
+  }
+
+  /// `<poller name>-<uuid>-<Type>_<group>-<slot>`, slots from 1: what a Python node writes, so that an admin reads both alike.
+  func ownerName(_ item: QueueItem, slot: Int) -> String {
+    "\(settings.pollerName)-\(settings.nodeID)-\(type.type.ownerName)_\(item.group)-\(slot + 1)"
+  }
+
+  /// Asks whether the job should still run, and starts it.
+  private func consider(_ job: TakenJob, _ slot: JobSlot) {
+    guard let check = type.check(job.item, settings) else { return start(job, slot) }
+    sql.submit(check) { [weak self] answer in
+      guard let self else { return }
+      switch answer {
+      case .success(.run) where !draining: start(job, slot)
+      case .success(.skip(let reason)):
+        log.debug("\(name(of: job.item)) skipped: \(reason)")
+        leave(slot, hold: nil)
+      case .failure(let error) where !error.isOutage:
+        lastError = "\(name(of: job.item)): \(error)"
+        log.error("can't look up \(name(of: job.item)): \(error); it is tried again in \(ExitCodePolicy.firstFailureHold)")
+        leave(slot, hold: ExitCodePolicy.firstFailureHold)
+      case .success, .failure:
+        // The database went away, or the service stops: nothing is lost, the job waits on as before.
+        slot.reset()
+        coordinator.putBack(job)
+        finishDrainIfIdle()
+      }
+    }
+  }
+
+  /// Gives up a slot whose job was not started.
+  func leave(_ slot: JobSlot, hold: Duration?) {
+    if let job = slot.job { coordinator.finish(job, hold: hold) }
+    slot.reset()
+    finishDrainIfIdle()
+    wake()
+  }
+
+  func finishDrainIfIdle() {
+    guard draining, running == 0, !slots.contains(where: { $0.phase == .reserved }) else { return }
+    onDrained?()
+    onDrained = nil
+  }
+
+  /// For logs: `poller 42`, `ping group 3`.
+  func name(of item: QueueItem) -> String {
+    item.payload.isEmpty ? "\(type.type.rawValue) group \(item.group)" : "\(type.type.rawValue) \(item.payload)"
+  }
+
+  // MARK: Reporting
+
+  public func fillHeartbeat(_ heartbeat: inout Heartbeat, at now: MonotonicTime) {
+    heartbeat.busy = busy
+    heartbeat.slots = slotLimit
+    heartbeat.queued = coordinator.depth
+    heartbeat.oldestDue = coordinator.oldest.map { now - $0 }
+    heartbeat.lastJobStarted = lastJobStarted
+    heartbeat.done = counters.done
+    heartbeat.failed = counters.failed
+    let recent = counters.recent(at: now)
+    heartbeat.consumed = recent.seconds
+    heartbeat.recentJobs = recent.jobs
+    heartbeat.capacity = settings[type.type].frequency * slotLimit
+    heartbeat.lastError = lastError
+    heartbeat.droppedOutput = router.dropped
+    if sql.isUp == false { heartbeat.outages.insert(.database) }
+    if forkRefusedUntil != nil { heartbeat.outages.insert(.fork) }
+  }
+}

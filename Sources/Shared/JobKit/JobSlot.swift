@@ -1,0 +1,41 @@
+import Core
+
+/// A worker slot of the engine: which job it has and where that job stands.
+final class JobSlot {
+  enum Phase {
+    case free
+    /// A `take` or the check under the lock is under way.
+    case reserved
+    /// A script runs, ours or a predecessor's.
+    case running
+    /// A predecessor's script ended and its status is not known yet.
+    case unresolved
+    /// Adopting it killed two incarnations: left alone.
+    case quarantined
+  }
+
+  let index: Int
+  var phase = Phase.free
+  var job: TakenJob?
+  var startedAt = MonotonicTime(nanoseconds: 0)
+  var startedWall = Duration.zero
+  var deadline: MonotonicTime?
+  var watch: ProcessWatch?
+  var identity: ProcessIdentity?
+  var adopted = false
+  var output: SlotOutput?
+  var tail = OutputTail()
+  var splitter = LineSplitter()
+
+  init(index: Int) { self.index = index }
+
+  func reset() {
+    phase = .free
+    job = nil
+    deadline = nil
+    watch = nil
+    identity = nil
+    adopted = false
+    tail.clear()
+  }
+}

@@ -1,0 +1,72 @@
+import Core
+
+/// Queue and locks in memory, for a node without Redis.
+public final class LocalCoordinator: Coordinator {
+  public var onWake: (() -> Void)?
+  private var queue = UniqueQueue()
+  private var locks = LockStore()
+  private let rule: LockRule
+  private let clock: () -> MonotonicTime
+
+  public init(rule: LockRule, clock: @escaping () -> MonotonicTime = { .now }) {
+    self.rule = rule
+    self.clock = clock
+  }
+
+  public var depth: Int { queue.count }
+
+  public var oldest: MonotonicTime? { queue.oldest }
+
+  public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
+    let now = clock()
+    var added = false
+    for item in items where !respectingLocks || locks.holder(of: rule.name(item), at: now) == nil {
+      added = queue.add(item, at: now) || added
+    }
+    if added { onWake?() }
+  }
+
+  public func lift(_ item: QueueItem) {
+    queue.lift(item, at: clock())
+    onWake?()
+  }
+
+  public func take(owner: (QueueItem) -> String, _ answer: @escaping (TakeResult) -> Void) {
+    let now = clock()
+    while let item = queue.take() {
+      let lock = rule.name(item)
+      let name = owner(item)
+      // The lock of a running job has no end here: it lives in this process and its job table, and both know when the job ends.
+      if locks.acquire(lock, owner: name, until: nil, at: now) {
+        return answer(.job(TakenJob(item: item, lock: lock, owner: name)))
+      }
+    }
+    answer(.empty)
+  }
+
+  public func finish(_ job: TakenJob, hold: Duration?) {
+    let now = clock()
+    if let hold, hold > .zero {
+      locks.set(job.lock, owner: job.owner, until: now + hold, at: now)
+    } else {
+      locks.release(job.lock, owner: job.owner)
+    }
+  }
+
+  public func putBack(_ job: TakenJob) {
+    locks.release(job.lock, owner: job.owner)
+    queue.add(job.item, at: clock())
+  }
+
+  public func adopt(_ job: TakenJob) {
+    locks.set(job.lock, owner: job.owner, until: nil, at: clock())
+  }
+
+  public func restore(lock: String, owner: String, until: MonotonicTime) {
+    locks.set(lock, owner: owner, until: until, at: clock())
+  }
+
+  public func isHeld(_ lock: String) -> Bool { locks.holder(of: lock, at: clock()) != nil }
+
+  public func contains(_ item: QueueItem) -> Bool { queue.contains(item.payload, group: item.group) }
+}

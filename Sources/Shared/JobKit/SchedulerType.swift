@@ -1,0 +1,89 @@
+import Core
+import Database
+
+/// The command line of a job.
+public struct ScriptCommand: Equatable, Sendable {
+  /// Below the base directory unless it is absolute.
+  public var path: String
+  public var arguments: [String]
+
+  public init(_ path: String, _ arguments: [String]) {
+    self.path = path
+    self.arguments = arguments
+  }
+
+  /// `/usr/bin/env php <base>/<script>`, as the contract has PHP files started.
+  public static func php(_ script: String, _ arguments: [String], base: String) -> ScriptCommand {
+    ScriptCommand("/usr/bin/env", ["php", "\(base)/\(script)"] + arguments)
+  }
+}
+
+/// A job that the database says is due.
+public struct DueJob: Equatable, Sendable {
+  public var payload: String
+  public var group: Int
+  /// Never discovered before.
+  public var isNewcomer: Bool
+
+  public init(payload: String, group: Int, isNewcomer: Bool = false) {
+    self.payload = payload
+    self.group = group
+    self.isNewcomer = isNewcomer
+  }
+}
+
+/// What the database says about a job just before it starts, under its lock.
+public enum Fitness: Equatable, Sendable {
+  case run
+  /// Done already, gone or disabled: the reason, for the debug log.
+  case skip(String)
+}
+
+/// When a rule's query is asked.
+public enum Trigger: Equatable, Sendable {
+  case every(Duration)
+  /// On epoch-aligned multiples of the period. `index`: which of the job table's ticks remembers the last run.
+  case tick(index: Int, period: Duration)
+}
+
+/// One way in which work of a type becomes due.
+public struct DispatchRule: Sendable {
+  public var name: String
+  public var trigger: Trigger
+  /// Members whose lock is held are not queued.
+  public var respectsLocks: Bool
+  /// The query's answer may be up to a second early; jobs of this node then wait for the full period since their last start.
+  public var keepsPeriod: Duration?
+  /// Runs on the SQL thread.
+  public var query: @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
+
+  public init(
+    name: String, trigger: Trigger, respectsLocks: Bool, keepsPeriod: Duration? = nil,
+    query: @escaping @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
+  ) {
+    self.name = name
+    self.trigger = trigger
+    self.respectsLocks = respectsLocks
+    self.keepsPeriod = keepsPeriod
+    self.query = query
+  }
+}
+
+/// Everything that is special about a scheduler type. The job engine does the rest.
+public protocol SchedulerType: Sendable {
+  var type: TaskType { get }
+
+  /// Slots on this node with these settings.
+  func slots(_ settings: Settings) -> Int
+  func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule]
+  func lockName(_ item: QueueItem) -> String
+  /// Without a lock lifetime of its own a failure can't be held.
+  func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand
+  func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind
+  /// Where `--log-output file` puts a job's output; nil = output is only kept for error lines, whatever the mode.
+  func logFile(_ item: QueueItem) -> String?
+  /// Asks, under the lock, whether the job should still run; nil = it always should. Runs on the SQL thread.
+  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)?
+  /// How a script that ended unseen is judged. `age` since its start. Runs on the SQL thread.
+  func judge(_ item: QueueItem, age: Duration) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)?
+}
