@@ -55,6 +55,11 @@ let package = Package(
     .testTarget(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "Database", "MariaDBFixture"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("LayerTests", []),
-    tests("IntegrationTests", ["Core", "CLinuxShims"]),
+    tests("IntegrationTests", ["Fixture", "Core", "CLinuxShims"]),
+    tests("FixtureTests", ["Fixture"]),
+
+    // Real servers and sample directories for tests and measurements; no part of the product.
+    .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),
+    .target(name: "Fixture", dependencies: ["CFixture"], path: "Tests/Fixture", swiftSettings: strict),
   ]
 )

@@ -1,0 +1,102 @@
+import CFixture
+import Glibc
+
+/// A process that a fixture started, in a session of its own; killed with its group when the fixture lets go of it.
+public final class ChildProcess {
+  public enum Ending: Equatable, Sendable {
+    case exited(Int32)
+    case signalled(Int32)
+  }
+
+  public enum Stream {
+    case discarded
+    /// Appended to the file.
+    case file(String)
+    case descriptor(Int32)
+  }
+
+  public let pid: pid_t
+  public private(set) var ending: Ending?
+
+  /// `arguments[0]` is looked up in PATH. The child has default signal dispositions, an empty mask and no other descriptors.
+  public init(
+    _ arguments: [String], environment: [String: String]? = nil, directory: String? = nil,
+    input: String = "/dev/null", output: Stream = .discarded, errors: Stream = .discarded
+  ) throws {
+    let streams = try [output, errors].map { try Self.descriptor(for: $0) }
+    defer { for stream in streams where stream.owned { close(stream.number) } }
+    let variables = environment.map { $0.map { "\($0.key)=\($0.value)" } } ?? Self.ownEnvironment()
+    let argv = arguments.map { strdup($0) }
+    let envp = variables.map { strdup($0) }
+    defer { (argv + envp).forEach { free($0) } }
+    let started = fixture_spawn(
+      argv.map { UnsafePointer($0) } + [nil], envp.map { UnsafePointer($0) } + [nil], directory, input, streams[0].number, streams[1].number
+    )
+    guard started > 0 else { throw FixtureError.system("start \(arguments[0])", -started) }
+    pid = started
+  }
+
+  private static func descriptor(for stream: Stream) throws -> (number: Int32, owned: Bool) {
+    let path: String
+    switch stream {
+    case .descriptor(let number): return (number, false)
+    case .discarded: path = "/dev/null"
+    case .file(let name): path = name
+    }
+    let number = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard number >= 0 else { throw FixtureError.system("open \(path)", errno) }
+    return (number, true)
+  }
+
+  static func ownEnvironment() -> [String] {
+    (readText("/proc/self/environ") ?? "").split(separator: "\0").map(String.init)
+  }
+
+  public func send(_ signal: Int32) { if ending == nil { kill(pid, signal) } }
+
+  /// Has it ended? Reaps it if so.
+  @discardableResult
+  public func poll() -> Ending? {
+    guard ending == nil else { return ending }
+    var status: Int32 = 0
+    guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+    ending = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
+    return ending
+  }
+
+  /// Waits for the end; nil if it lives on past the limit.
+  public func wait(_ limit: Duration) -> Ending? {
+    eventually(within: limit, every: .milliseconds(5)) { poll() != nil }
+    return ending
+  }
+
+  /// SIGKILL for it and its group, and the wait for the end.
+  public func end() {
+    guard ending == nil else { return }
+    kill(-pid, SIGKILL)
+    kill(pid, SIGKILL)
+    _ = wait(.seconds(10))
+  }
+
+  deinit { end() }
+
+  /// Runs a command to its end and returns what it printed. Throws if it can't start or outlives the limit.
+  public static func run(
+    _ arguments: [String], environment: [String: String]? = nil, directory: String? = nil, input: String = "/dev/null",
+    limit: Duration = .seconds(60)
+  ) throws -> (ending: Ending, output: String, errors: String) {
+    var template = Array("/tmp/lnmsd-run-XXXXXX".utf8CString)
+    guard let made = mkdtemp(&template) else { throw FixtureError.system("mkdtemp", errno) }
+    let directoryOfStreams = String(cString: made)
+    let (output, errors) = (directoryOfStreams + "/out", directoryOfStreams + "/err")
+    defer {
+      unlink(output)
+      unlink(errors)
+      rmdir(directoryOfStreams)
+    }
+    let process = try ChildProcess(
+      arguments, environment: environment, directory: directory, input: input, output: .file(output), errors: .file(errors))
+    guard let ending = process.wait(limit) else { throw FixtureError("\(arguments.joined(separator: " ")) did not end within \(limit)") }
+    return (ending, readText(output) ?? "", readText(errors) ?? "")
+  }
+}

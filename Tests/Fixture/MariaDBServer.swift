@@ -1,0 +1,118 @@
+import Glibc
+
+/// A MariaDB server of its own, on a private socket and a loopback port, in a temporary directory.
+public final class MariaDBServer {
+  public let directory: TemporaryDirectory
+  public let port: Int
+  /// With the characters that a quoting mistake would trip over.
+  public let password = "it's a pass word #1"
+  public var socket: String { directory.path + "/db.sock" }
+  private let bufferPool: String
+  private let mark: ProcessMark
+  private var process: ChildProcess?
+
+  /// Makes the data directory, starts the server and creates database and user `librenms` with the tables of LibreNMS.
+  public init(mark: ProcessMark, bufferPool: String = "48M") throws {
+    self.mark = mark
+    self.bufferPool = bufferPool
+    directory = try TemporaryDirectory()
+    port = try Self.freePort()
+    let made = try ChildProcess.run(
+      [
+        "mariadb-install-db", "--no-defaults", "--datadir=\(directory.path)/data", "--auth-root-authentication-method=normal",
+        "--skip-test-db", "--innodb-log-file-size=8M",
+      ] + Self.userOption, environment: mark.environment())
+    guard made.ending == .exited(0) else { throw FixtureError("mariadb-install-db: \(made.ending)\n\(made.output)\(made.errors)") }
+    try start()
+    let literal = password.replacing("'", with: "''")
+    _ = try administer(
+      """
+      CREATE DATABASE librenms CHARACTER SET utf8mb4;
+      CREATE USER librenms@'%' IDENTIFIED BY '\(literal)'; GRANT ALL ON librenms.* TO librenms@'%';
+      CREATE USER librenms@localhost IDENTIFIED BY '\(literal)'; GRANT ALL ON librenms.* TO librenms@localhost;
+      """, database: "")
+    let tables = try ChildProcess.run(client(database: "librenms"), input: SampleNode.sampleDirectory + "/schema.sql")
+    guard tables.ending == .exited(0) else { throw FixtureError("schema.sql: \(tables.errors)") }
+  }
+
+  private static var userOption: [String] { geteuid() == 0 ? ["--user=root"] : [] }
+
+  /// Asks the kernel for a port that nobody uses.
+  public static func freePort() throws -> Int {
+    let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { throw FixtureError.system("socket", errno) }
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let code = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0 ? 0 : errno
+      }
+    }
+    guard code == 0 else { throw FixtureError.system("bind", code) }
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  /// Starts the server on its data and waits until it answers.
+  public func start() throws {
+    let log = directory.path + "/server.log"
+    let started = try ChildProcess(
+      [
+        "mariadbd", "--no-defaults", "--datadir=\(directory.path)/data", "--socket=\(socket)", "--port=\(port)",
+        "--bind-address=127.0.0.1", "--pid-file=\(directory.path)/pid", "--innodb-buffer-pool-size=\(bufferPool)",
+        "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", "--skip-log-bin",
+        "--skip-name-resolve", "--max-connections=400",
+      ] + Self.userOption, environment: mark.environment(), output: .file(log), errors: .file(log))
+    process = started
+    let answers = try eventually(within: .seconds(30), every: .milliseconds(50)) {
+      if let ending = started.poll() { throw FixtureError("mariadbd ended: \(ending)\n\(readText(log) ?? "")") }
+      return try ChildProcess.run(client(database: "") + ["-e", "DO 1"]).ending == .exited(0)
+    }
+    guard answers else { throw FixtureError("mariadbd does not answer:\n\(readText(log) ?? "")") }
+  }
+
+  /// An orderly end; `kill` for the other one.
+  public func stop() {
+    process?.send(SIGTERM)
+    _ = process?.wait(.seconds(30))
+    process?.end()
+    process = nil
+  }
+
+  public func kill() {
+    process?.end()
+    process = nil
+  }
+
+  /// Stops or continues the process: a server that accepts and never answers.
+  public func freeze() { process?.send(SIGSTOP) }
+  public func thaw() { process?.send(SIGCONT) }
+
+  private func client(database: String) -> [String] {
+    ["mariadb", "--no-defaults", "--socket=\(socket)", "--user=root", "--batch", "--skip-column-names"]
+      + (database.isEmpty ? [] : [database])
+  }
+
+  private func administer(_ statements: String, database: String) throws -> [[String]] {
+    let done = try ChildProcess.run(client(database: database) + ["-e", statements])
+    guard done.ending == .exited(0) else { throw FixtureError("\(statements): \(done.errors)") }
+    return done.output.split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
+  }
+
+  /// Runs statements in the database `librenms` and returns rows of columns; NULL reads as "NULL".
+  @discardableResult
+  public func query(_ statements: String) throws -> [[String]] { try administer(statements, database: "librenms") }
+
+  /// Adds devices that were discovered just now. Their ids are 1, 2, 3 … in an empty table.
+  public func addDevices(_ count: Int, groups: Int = 1, lastPolled: String = "NOW() - INTERVAL 1 DAY", status: Int = 1) throws {
+    try query(
+      """
+      INSERT INTO devices (hostname, status_reason, poller_group, status, os, last_polled, last_polled_timetaken, last_discovered, last_discovered_timetaken)
+      SELECT CONCAT('device-', seq, '.example'), '', (seq - 1) % \(groups), \(status), 'linux', \(lastPolled), 1, NOW(), 1 FROM seq_1_to_\(count)
+      """)
+  }
+
+  deinit { kill() }
+}
