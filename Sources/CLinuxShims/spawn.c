@@ -89,9 +89,10 @@ static int new_process(void *argument) {
   struct context *context = argument;
   const struct shim_spawn *request = context->request;
 
-  struct sigaction standard = {.sa_handler = SIG_DFL};
+  // All zero is SIG_DFL whatever the kernel's layout; glibc's own call would leave out the two signals that it keeps for itself.
+  static const uint64_t standard[8];
   for (int signal = 1; signal < 65; signal++)
-    if (signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &standard, NULL);
+    if (signal != SIGKILL && signal != SIGSTOP) syscall(SYS_rt_sigaction, signal, standard, NULL, sizeof(uint64_t));
 
   if (request->session && setsid() < 0) return fail(context);
   if (request->cgroup >= 0 && write(request->cgroup, "0", 1) < 0) return fail(context);

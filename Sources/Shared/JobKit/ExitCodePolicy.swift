@@ -48,6 +48,12 @@ public enum ExitCodePolicy {
     public var outcome: Outcome
     public var hold: Hold
     public var severity: Severity
+
+    public init(outcome: Outcome, hold: Hold, severity: Severity) {
+      self.outcome = outcome
+      self.hold = hold
+      self.severity = severity
+    }
   }
 
   /// The first hold after a failure; it doubles with each failure in a row. A failing device would otherwise be polled every second.
