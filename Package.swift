@@ -53,7 +53,8 @@ let package = Package(
     .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
     .testTarget(
-      name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "Database", "MariaDBFixture"], exclude: ["Fixtures"], swiftSettings: strict),
+      name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture"], exclude: ["Fixtures"],
+      swiftSettings: strict),
     tests("LayerTests", []),
     tests("IntegrationTests", ["Fixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),

@@ -82,8 +82,12 @@ struct SourceOptions: ParsableArguments {
     return path
   }
 
+  func reader(_ port: ReportPort) -> SourceReader {
+    SourceReader(base: directory, flags: flags, dumpLimit: Duration(seconds: dumpLimit), port: port)
+  }
+
   func resolution(_ port: ReportPort, _ report: @escaping (ResolverReport) -> Void) -> Resolution {
-    Resolution(base: directory, flags: flags, dumpLimit: Duration(seconds: dumpLimit), port: port, report: report)
+    Resolution(reader: reader(port), port: port, report: report)
   }
 }
 

@@ -1,22 +1,4 @@
-import Core
 import FoundationEssentials
-
-/// How a run of `lnms config:get --dump` went, as seen from outside.
-struct DumpRun: Equatable {
-  enum End: Equatable {
-    case ended(ExitStatus)
-    /// The limit passed; the script and its group were killed.
-    case timedOut(Duration)
-    case notStarted(String)
-  }
-
-  var end: End
-  var output: [UInt8] = []
-  /// More came than may be kept.
-  var overflowed = false
-  /// The last of what it wrote to standard error.
-  var errors = ""
-}
 
 /// Why a dump is not used.
 struct DumpFailure: Error, Equatable {
@@ -26,14 +8,14 @@ struct DumpFailure: Error, Equatable {
 /// The dump is all or nothing: anything but one clean JSON object from a script that ended well is refused, since half of it would look
 /// like a configuration full of defaults.
 enum ConfigDump {
-  static func parse(_ run: DumpRun) throws(DumpFailure) -> [String: JSONValue] {
+  static func parse(_ run: ScriptRun) throws(DumpFailure) -> [String: JSONValue] {
     switch run.end {
     case .notStarted(let reason): throw DumpFailure(reason: "config dump can't be started: \(reason)")
     case .timedOut(let limit): throw DumpFailure(reason: "config dump did not end within \(limit) and was killed")
     case .ended(.exited(0)): break
     case .ended(let status): throw DumpFailure(reason: "config dump ended with \(status)\(said(run))")
     }
-    guard !run.overflowed else { throw DumpFailure(reason: "config dump is longer than \(outputLimit >> 20) MiB") }
+    guard !run.overflowed else { throw DumpFailure(reason: "config dump is longer than \(ScriptRun.outputLimit >> 20) MiB") }
     guard let first = run.output.first(where: { !isSpace($0) }) else {
       throw DumpFailure(reason: "config dump is empty\(said(run))")
     }
@@ -48,12 +30,7 @@ enum ConfigDump {
     return object
   }
 
-  /// What is kept of a dump; a real one has half a megabyte.
-  static let outputLimit = 64 << 20
-  /// What is kept of its standard error.
-  static let errorLimit = 4096
-
-  private static func said(_ run: DumpRun) -> String {
+  private static func said(_ run: ScriptRun) -> String {
     let lines = run.errors.split(whereSeparator: \.isNewline).map { $0.trimmed }.filter { !$0.isEmpty }
     if let last = lines.last { return ": \(last.prefix(200))" }
     let starts = run.output.first(where: { !isSpace($0) })

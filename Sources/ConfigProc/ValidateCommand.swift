@@ -1,11 +1,24 @@
 import ArgumentParser
 import Core
 
+/// What `librenms-dispatcher validate` runs.
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "validate", abstract: "Check what a new installation gets wrong.")
+    commandName: "validate", abstract: "Check what a new installation gets wrong.",
+    discussion: "One line per check: ok, warn or FAIL, what was found, and the way out. Exits 1 if anything failed.")
 
   @OptionGroup var options: SourceOptions
 
-  func run() throws {}
+  @Option(help: .hidden)
+  var cronFile = "/etc/cron.d/librenms"
+
+  func run() throws {
+    let port = ReportPort(descriptor: 1)
+    var failed = false
+    Validation(reader: options.reader(port), cronFile: cronFile).run { check in
+      failed = failed || check.outcome == .fail
+      port.write(Array((check.line + "\n").utf8))
+    }
+    if failed { throw ExitCode(1) }
+  }
 }

@@ -4,8 +4,8 @@ import Testing
 @testable import ConfigProc
 
 @Suite struct ConfigDumpTests {
-  static func run(_ output: String, _ end: DumpRun.End = .ended(.exited(0)), errors: String = "") -> DumpRun {
-    DumpRun(end: end, output: Array(output.utf8), errors: errors)
+  static func run(_ output: String, _ end: ScriptRun.End = .ended(.exited(0)), errors: String = "") -> ScriptRun {
+    ScriptRun(end: end, output: Array(output.utf8), errors: errors)
   }
 
   @Test func aCleanObjectIsTaken() throws {
@@ -29,7 +29,7 @@ import Testing
     (run("{\"a\":1}", .ended(.signalled(9))), "signal 9"), (run("{\"a\":1}", .timedOut(.seconds(300))), "did not end within 300"),
     (run("", .notStarted("no such file")), "can't be started: no such file"),
   ])
-  func anythingElseIsRefusedWithItsReason(run: DumpRun, reason: String) {
+  func anythingElseIsRefusedWithItsReason(run: ScriptRun, reason: String) {
     let failure = #expect(throws: DumpFailure.self) { try ConfigDump.parse(run) }
     #expect(failure?.reason.contains(reason) == true, "\(failure?.reason ?? "")")
     #expect(failure?.reason.contains("hid") == false)
@@ -38,10 +38,10 @@ import Testing
   @Test func everyCutOfADumpIsRefused() {
     let whole = Array("{\"a\":{\"b\":[1,2,\"x\"]},\"c\":\"d\"}".utf8)
     for length in 0..<whole.count {
-      #expect(throws: DumpFailure.self) { try ConfigDump.parse(DumpRun(end: .ended(.exited(0)), output: Array(whole.prefix(length)))) }
+      #expect(throws: DumpFailure.self) { try ConfigDump.parse(ScriptRun(end: .ended(.exited(0)), output: Array(whole.prefix(length)))) }
     }
     #expect(throws: DumpFailure.self) {
-      try ConfigDump.parse(DumpRun(end: .ended(.exited(0)), output: whole, overflowed: true))
+      try ConfigDump.parse(ScriptRun(end: .ended(.exited(0)), output: whole, overflowed: true))
     }
   }
 

@@ -150,7 +150,7 @@ import Testing
 
   @Test func aRealDumpIsUnderstood() throws {
     let path = #filePath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/Fixtures/config-dump.json"
-    let dump = try ConfigDump.parse(DumpRun(end: .ended(.exited(0)), output: Array(try Data(contentsOf: URL(filePath: path)))))
+    let dump = try ConfigDump.parse(ScriptRun(end: .ended(.exited(0)), output: Array(try Data(contentsOf: URL(filePath: path)))))
     let (settings, _, notes) = try Base.resolve(Base.sources(dump: dump))
     #expect(notes.isEmpty)
     #expect(settings.pollerName == "lnms-01")

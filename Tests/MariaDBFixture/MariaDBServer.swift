@@ -35,7 +35,7 @@ public final class MariaDBServer: @unchecked Sendable {
       """
       CREATE DATABASE IF NOT EXISTS librenms CHARACTER SET utf8mb4;
       CREATE USER IF NOT EXISTS '\(Self.user)'@'%' IDENTIFIED BY 'secret "quoted" \\\\ $word';
-      GRANT ALL ON *.* TO '\(Self.user)'@'%';
+      GRANT ALL ON *.* TO '\(Self.user)'@'%' WITH GRANT OPTION;
       """, to: "init.sql")
     try start()
   }

@@ -2,11 +2,11 @@ import CLinuxShims
 import Core
 import Glibc
 
-/// Runs the script that prints LibreNMS's configuration, with a limit, in a session of its own that is gone afterwards.
-struct DumpRunner {
-  var base: String
+/// Runs a script for its output, with a limit, in a session of its own that is gone afterwards.
+struct ScriptRunner {
+  var arguments: [String]
+  var directory: String
   var environment: [String]
-  /// From the contract: 300 s.
   var limit: Duration
   /// Between TERM and KILL.
   var grace = Duration.seconds(5)
@@ -15,9 +15,9 @@ struct DumpRunner {
 
   private static let signals: [Int32] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT]
 
-  func run() -> DumpRun {
-    guard var output = CapturedStream(.first(ConfigDump.outputLimit)), var errors = CapturedStream(.last(ConfigDump.errorLimit)) else {
-      return DumpRun(end: .notStarted("\(SystemError("pipe"))"))
+  func run() -> ScriptRun {
+    guard var output = CapturedStream(.first(ScriptRun.outputLimit)), var errors = CapturedStream(.last(ScriptRun.errorLimit)) else {
+      return ScriptRun(end: .notStarted("\(SystemError("pipe"))"))
     }
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
     // While a script runs, a signal must end it before it ends us.
@@ -29,26 +29,26 @@ struct DumpRunner {
       unblockSignals()
     }
     var program = Program(
-      path: "/usr/bin/env", arguments: ["php", base + "/lnms", "config:get", "--dump"], environment: environment, input: null,
+      path: "/usr/bin/env", arguments: arguments, environment: environment, input: null,
       output: output.writer, error: errors.writer)
-    program.directory = base
+    program.directory = directory
     let started: Program.Started
     do {
       started = try program.start()
     } catch {
-      return DumpRun(end: .notStarted("\(error)"))
+      return ScriptRun(end: .notStarted("\(error)"))
     }
     output.closeWriter()
     errors.closeWriter()
     let end = follow(started, &output, &errors, interruption)
     close(started.pidfd)
-    return DumpRun(
+    return ScriptRun(
       end: end, output: output.bytes, overflowed: output.overflowed, errors: String(decoding: errors.bytes, as: UTF8.self))
   }
 
   private func follow(
     _ started: Program.Started, _ output: inout CapturedStream, _ errors: inout CapturedStream, _ interruption: Int32
-  ) -> DumpRun.End {
+  ) -> ScriptRun.End {
     var deadline = MonotonicTime.now + limit
     var terminated = false
     while true {

@@ -1,0 +1,104 @@
+import Core
+import Database
+import Glibc
+
+/// Reads each source once; when to read which, and what a failure means, is decided by the caller.
+struct SourceReader {
+  let base: String
+  let flags: RunFlags
+  let dumpLimit: Duration
+  let port: ReportPort
+  let tree: LibreNMSTree
+  private let environment = ScriptEnvironment.current()
+
+  /// A server that takes longer to greet is retried: a lost first packet would be repeated by the kernel later than by us.
+  private static let connectTimeout = Duration.seconds(3)
+  private static let queryTimeout = Duration.seconds(10)
+
+  init(base: String, flags: RunFlags, dumpLimit: Duration, port: ReportPort) {
+    self.base = base
+    self.flags = flags
+    self.dumpLimit = dumpLimit
+    self.port = port
+    tree = LibreNMSTree(base: base)
+  }
+
+  /// Environment and `.env`, with a NODE_ID in one of them.
+  func files() throws(Refusal) -> ConfigSources {
+    var sources = ConfigSources(base: base, hostName: Self.hostName())
+    sources.flags = flags
+    sources.environment = Self.variables(environment)
+    do throws(SystemError) {
+      sources.dotenv = try tree.dotenv(environment: sources.environment)
+    } catch {
+      throw Refusal(
+        exitCode: 3,
+        message: "\(base)/.env can't be read: \(error.reason). Is \(base) the LibreNMS directory (--base), and may this user read the file?"
+      )
+    }
+    var resolver = ConfigResolver(sources)
+    _ = try resolver.nodeID()
+    return sources
+  }
+
+  /// Where the database is; `dump` fills in what neither environment nor `.env` says.
+  func databaseSettings(_ sources: ConfigSources, dump: [String: JSONValue] = [:]) throws(Refusal) -> DatabaseSettings {
+    var sources = sources
+    sources.dump = dump
+    var resolver = ConfigResolver(sources)
+    return try resolver.database()
+  }
+
+  static func connection(_ settings: DatabaseSettings) -> DatabaseConnection {
+    DatabaseConnection(settings: settings, connectTimeout: connectTimeout, readTimeout: queryTimeout, writeTimeout: queryTimeout)
+  }
+
+  /// The node's row without its NULLs; empty when it has none yet.
+  @discardableResult
+  func row(_ connection: DatabaseConnection, _ sources: ConfigSources) throws(DatabaseError) -> [String: JSONValue] {
+    var resolver = ConfigResolver(sources)
+    let nodeID = (try? resolver.nodeID()) ?? ""
+    // All columns, since older versions of the table lack some.
+    guard let row = try connection.query("SELECT * FROM poller_cluster WHERE node_id = ?", [.text(nodeID)]).first else { return [:] }
+    var values: [String: JSONValue] = [:]
+    for (index, column) in row.columns.enumerated() where !row[index].isNull { values[column] = JSONValue(row[index]) }
+    return values
+  }
+
+  /// Runs the dump and takes it if it is clean.
+  func dump(_ sources: ConfigSources) throws(DumpFailure) -> [String: JSONValue] {
+    do throws(DumpFailure) {
+      return try ConfigDump.parse(script(["php", base + "/lnms", "config:get", "--dump"], limit: dumpLimit).run())
+    } catch {
+      throw DumpFailure(reason: Secrets(sources).masked(in: error.reason))
+    }
+  }
+
+  /// A program that `/usr/bin/env` finds, in the LibreNMS directory, with the environment that scripts get.
+  func script(_ arguments: [String], limit: Duration) -> ScriptRunner {
+    ScriptRunner(
+      arguments: arguments, directory: base, environment: ScriptEnvironment.forScripts(environment), limit: limit, port: port)
+  }
+
+  /// This machine's name, as Python's `socket.gethostname` gives it.
+  private static func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, 255) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// KEY=value entries by name.
+  private static func variables(_ entries: [String]) -> [String: String] {
+    var variables: [String: String] = [:]
+    for entry in entries {
+      guard let sign = entry.firstIndex(of: "=") else { continue }
+      variables[String(entry[..<sign])] = String(entry[entry.index(after: sign)...])
+    }
+    return variables
+  }
+}
+
+extension DatabaseSettings {
+  /// For messages.
+  var address: String { socket.isEmpty ? "\(host):\(port)" : socket }
+}

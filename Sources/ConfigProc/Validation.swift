@@ -1,0 +1,82 @@
+import Core
+import Database
+import Glibc
+
+/// Carries out all checks; none waits for another, so that one run shows everything that is wrong.
+struct Validation {
+  let reader: SourceReader
+  let cronFile: String
+
+  /// Calls `tell` with each finding as soon as it is there.
+  func run(_ tell: (Check) -> Void) {
+    let tree = reader.tree
+    let files = FileChecks(base: reader.base, scripts: tree.scripts)
+    var resolved: Settings?
+    do throws(Refusal) {
+      let sources = try reader.files()
+      tell(.ok(".env", "\(reader.base)/.env is readable and there is a NODE_ID"))
+      tell(files.secrecy)
+      resolved = database(sources, tell)
+    } catch {
+      tell(.fail(".env", error.message, "correct it; no check that needs the database was made"))
+    }
+    files.programs.forEach(tell)
+    tell(files.directory(resolved?.logDirectory ?? reader.base + "/logs"))
+    InstanceChecks(base: reader.base).checks.forEach(tell)
+    cron(resolved).forEach(tell)
+  }
+
+  /// Everything that needs the database; nil when there is no configuration at the end.
+  private func database(_ sources: ConfigSources, _ tell: (Check) -> Void) -> Settings? {
+    do throws(Refusal) {
+      var sources = sources
+      let settings = try reader.databaseSettings(sources)
+      let connection = SourceReader.connection(settings)
+      do throws(DatabaseError) { try connection.connect() } catch {
+        var masked = error
+        masked.text = Secrets(sources).masked(in: error.text)
+        tell(DatabaseChecks.unreachable(masked, settings))
+        return nil
+      }
+      tell(.ok("database", "\(settings.address) answers (\(connection.serverVersion ?? "unknown version"))"))
+      DatabaseChecks(connection: connection, phpOffset: phpOffset()).checks().forEach(tell)
+      do throws(DumpFailure) { sources.dump = try reader.dump(sources) } catch {
+        tell(.fail("configuration", error.reason, "run `php lnms config:get --dump` in \(reader.base) as the user of the service"))
+        return nil
+      }
+      do throws(DatabaseError) { sources.row = try reader.row(connection, sources) } catch {
+        // What is wrong with the table has been said already.
+        return nil
+      }
+      var resolver = ConfigResolver(sources)
+      let resolved = try resolver.resolve()
+      let wayOut = "correct the value, or remove it"
+      for note in resolver.notes { tell(.warn("configuration", note.text, wayOut)) }
+      if resolver.notes.isEmpty { tell(.ok("configuration", "every value can be used")) }
+      return resolved
+    } catch {
+      tell(.fail("configuration", error.message, "correct the value"))
+      return nil
+    }
+  }
+
+  /// PHP's offset from UTC; nil when it can't be asked.
+  private func phpOffset() -> Int? {
+    let run = reader.script(["php", "-r", "echo date('Z');"], limit: .seconds(10)).run()
+    guard run.end == .ended(.exited(0)) else { return nil }
+    return Int(String(decoding: run.output, as: UTF8.self).trimmed)
+  }
+
+  private func cron(_ settings: Settings?) -> [Check] {
+    guard let text = FileText.read(cronFile, limit: 1 << 20) else {
+      let number = errno
+      guard number != ENOENT else { return [.ok("cron", "there is no \(cronFile)")] }
+      return [.warn("cron", "\(SystemError("read \(cronFile)", number: number))", "run this as a user that may read it")]
+    }
+    // In a cluster other nodes hand out the work of types that are disabled here, so cron would double it all the same.
+    let enabled = settings.flatMap { settings in
+      settings.distributed ? nil : Set(TaskType.allCases.filter { settings[$0].enabled })
+    }
+    return CronTable.checks(text, path: cronFile, enabled: enabled)
+  }
+}
