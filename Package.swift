@@ -48,7 +48,9 @@ let package = Package(
     childProcess("PingProc"),
 
     tests("CoreTests", ["Core", "CLinuxShims"]),
-    tests("JobKitTests", ["JobKit", "Core"]),
+    tests("JobKitTests", ["JobKit", "Core", "Database", "CLinuxShims", "SpawnProbe", "Fixture", logging]),
+    // Stops between spawn and job table, for the test that kills at that very point.
+    .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims"], path: "Tests/SpawnProbe", swiftSettings: strict),
     tests("SupervisorTests", ["Supervisor", "Core"]),
     .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),

@@ -23,7 +23,9 @@
 #define SYS_close_range 436
 #endif
 
-void (*shim_spawn_hook)(int point) = NULL;
+static void (*spawn_hook)(int point);
+
+void shim_set_spawn_hook(void (*hook)(int point)) { spawn_hook = hook; }
 
 enum { STACK = 64 * 1024 };
 
@@ -117,7 +119,7 @@ static int new_process(void *argument) {
   }
 
   if (request->word) {
-    if (shim_spawn_hook) shim_spawn_hook(1);
+    if (spawn_hook) spawn_hook(1);
     // State and pid change in one swap, so a slot that was taken away and given to another job can't be damaged by a late process.
     uint64_t expected = request->expected;
     uint64_t desired = request->desired | (uint32_t)getpid();
@@ -125,7 +127,7 @@ static int new_process(void *argument) {
       context->aborted = 1;
       return 126;
     }
-    if (shim_spawn_hook) shim_spawn_hook(2);
+    if (spawn_hook) spawn_hook(2);
     atomic_store((_Atomic uint64_t *)request->start_time, parse_stat("/proc/self/stat", NULL, NULL, NULL, NULL));
   }
 

@@ -114,8 +114,8 @@ enum { SHIM_SPAWN_ABORTED = 1 };
 /// that failed (nothing is left to reap).
 int shim_start(const struct shim_spawn *request, int32_t *pid, int32_t *pidfd);
 
-/// For tests that kill at the very point: called in the new process before (1) and after (2) the swap of the word. NULL in production.
-extern void (*shim_spawn_hook)(int point);
+/// For tests that kill at the very point: called in the new process before (1) and after (2) the swap of the word. None in production.
+void shim_set_spawn_hook(void (*hook)(int point));
 
 /// Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 = no such process.
 /// Fills parent, process group, session and the state letter if the pointers are not NULL.
