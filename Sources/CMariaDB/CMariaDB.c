@@ -74,6 +74,12 @@ cmariadb_connection *cmariadb_connect(const cmariadb_options *options, cmariadb_
     mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &yes);
     mysql_options(handle, MYSQL_OPT_SSL_CA, options->certificate_authority);
     mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, options->tls == CMARIADB_TLS_VERIFY_IDENTITY ? &yes : &no);
+    if (options->tls == CMARIADB_TLS_VERIFY_CA) {
+      /* Below, a server without TLS is found out only after the login. Until then it must not be able to ask for the password itself:
+         these ways send a proof of it, never the clear text (no dialog, no mysql_clear_password). */
+      mysql_options(handle, MARIADB_OPT_RESTRICTED_AUTH,
+          "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,auth_gssapi_client,parsec");
+    }
   }
   if (mysql_real_connect(
           handle, named_socket ? NULL : options->host, options->user, options->password, options->database, options->port,
@@ -305,9 +311,24 @@ static int widen(cmariadb_statement *statement, unsigned int index, cmariadb_err
   column->capacity = capacity;
   bind_column(column, &statement->binds[index]);
   MYSQL_BIND again = statement->binds[index];
-  /* The statement keeps its own copy of the bindings: the new buffer has to reach the following rows as well. */
-  if (mysql_stmt_fetch_column(statement->handle, &again, index, 0) != 0
-      || mysql_stmt_bind_result(statement->handle, statement->binds) != 0) {
+  if (mysql_stmt_fetch_column(statement->handle, &again, index, 0) != 0) {
+    say(error, mysql_stmt_errno(statement->handle), mysql_stmt_error(statement->handle));
+    return -1;
+  }
+  return 0;
+}
+
+/* After a fetch: makes room for every cell that did not fit. The statement keeps its own copy of the bindings, which also says where the
+   row is in memory, so the new buffers may reach it only when all cells have been read. */
+static int widen_all(cmariadb_statement *statement, cmariadb_error *error) {
+  int widened = 0;
+  for (unsigned int i = 0; i < statement->column_count; i++) {
+    const struct column *column = &statement->columns[i];
+    if (column->null || column->decode < AS_TEXT || column->length <= column->capacity) continue;
+    if (widen(statement, i, error) != 0) return -1;
+    widened = 1;
+  }
+  if (widened && mysql_stmt_bind_result(statement->handle, statement->binds) != 0) {
     say(error, mysql_stmt_errno(statement->handle), mysql_stmt_error(statement->handle));
     return -1;
   }
@@ -376,13 +397,8 @@ int cmariadb_fetch(cmariadb_statement *statement, cmariadb_error *error) {
     say(error, mysql_stmt_errno(statement->handle), mysql_stmt_error(statement->handle));
     return -1;
   }
-  for (unsigned int i = 0; i < statement->column_count; i++) {
-    struct column *column = &statement->columns[i];
-    if (!column->null && column->decode >= AS_TEXT && column->length > column->capacity && widen(statement, i, error) != 0) {
-      return -1;
-    }
-    decode(column, &statement->row[i]);
-  }
+  if (widen_all(statement, error) != 0) return -1;
+  for (unsigned int i = 0; i < statement->column_count; i++) decode(&statement->columns[i], &statement->row[i]);
   return 1;
 }
 

@@ -80,9 +80,9 @@ struct ConfigResolver {
 extension ConfigResolver {
   /// All keys. Throws when the configuration must not be used at all.
   mutating func resolve() throws(Refusal) -> Settings {
-    for line in sources.dotenv.badLines {
-      note(.warning, ".env line \(line) is skipped: it is neither NAME=value nor a comment")
-    }
+    let bad = sources.dotenv.badLines
+    for line in bad.prefix(10) { note(.warning, ".env line \(line) is skipped: it is neither NAME=value nor a comment") }
+    if bad.count > 10 { note(.warning, ".env: \(bad.count - 10) more lines are skipped; is this the right file?") }
     let nodeID = try nodeID()
     var settings = Settings(base: sources.base, nodeID: nodeID, pollerName: "")
     settings.flags = sources.flags
@@ -95,6 +95,7 @@ extension ConfigResolver {
     schedules(&settings)
     settings.logLevel = logLevel()
     files(&settings)
+    limits(&settings)
     settings.redis = redis()
     settings.database = try database()
     return settings

@@ -5,6 +5,7 @@ enum PollerGroupList {
     switch raw {
     case .int(let group): return group >= 0 ? [group] : nil
     case .string(let text):
+      guard text.utf8.count <= 4096 else { return nil }
       var groups: [Int] = []
       for part in text.split(separator: ",", omittingEmptySubsequences: false) {
         guard let group = Int(part.trimmed), group >= 0 else { return nil }

@@ -85,9 +85,12 @@ extension ValueRule where Value == String {
     }
   }
 
+  /// No path, name or password is longer; what is, would only stuff the messages that carry the configuration.
+  private static let lengthLimit = 4096
+
   private static func plain(_ raw: JSONValue) -> Judgement<String> {
     switch raw {
-    case .string(let text): .good(text)
+    case .string(let text): text.utf8.count <= lengthLimit ? .good(text) : .wrong("is longer than \(lengthLimit) bytes")
     case .int(let number): .good(String(number))
     case .double(let number): .good(String(number))
     case .null: .missing

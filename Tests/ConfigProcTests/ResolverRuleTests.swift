@@ -130,6 +130,32 @@ import Testing
     #expect(refusal?.message.contains(part) == true, "\(refusal?.message ?? "")")
   }
 
+  @Test func limitsOfATypeComeFromEnvironmentAndFile() throws {
+    let (settings, entries, notes) = try Base.resolve(
+      Base.sources(
+        environment: ["DISPATCHER_POLLER_JOB_TIMEOUT": "900", "DISPATCHER_PING_NICE": "40"],
+        dotenv: "NODE_ID=n1\nDISPATCHER_DISCOVERY_NICE=-5\n"))
+    #expect(Set(settings.limits.keys) == [.poller, .discovery])
+    #expect(settings.limits[.poller]?.jobTimeout == .seconds(900))
+    #expect(settings.limits[.poller]?.nice == 0)
+    #expect(settings.limits[.discovery]?.nice == -5)
+    #expect(entries["DISPATCHER_DISCOVERY_NICE"]?.origin == ".env line 2")
+    #expect(notes.count == 1)
+    #expect(notes.first?.text.contains("DISPATCHER_PING_NICE: \"40\" from environment is not between -20 and 19; the default 0") == true)
+  }
+
+  @Test func whatIsMuchTooLongIsNotCarriedAlong() throws {
+    let long = String(repeating: "9", count: 5000)
+    let (settings, _, notes) = try Base.resolve(
+      Base.sources(
+        row: ["poller_groups": .string(long)], dotenv: "NODE_ID=n1\n" + String(repeating: "bad line\n", count: 500),
+        dump: ["log_dir": .string(long)]))
+    #expect(settings.groups == [0])
+    #expect(settings.logDirectory == "/opt/x/logs")
+    #expect(notes.count == 13)
+    #expect(notes.allSatisfy { $0.text.utf8.count < 400 })
+  }
+
   @Test func theNodeIDMayComeFromTheEnvironment() throws {
     let (settings, entries, _) = try Base.resolve(Base.sources(environment: ["NODE_ID": "env"], dotenv: "NODE_ID=file\n"))
     #expect(settings.nodeID == "env")

@@ -55,6 +55,23 @@ import Testing
     #expect(row.count == expected.count)
   }
 
+  @Test func cellsOfEveryLengthComeBackWhole() throws {
+    let connection = try open()
+    let lengths = [1, 255, 256, 257, 5000, 3, 70000, 0, 300_000, 256]
+    let sql = lengths.map { "SELECT REPEAT('a', \($0)), \($0), REPEAT('ü', \($0)), NULLIF(REPEAT('c', \($0)), '')" }.joined(
+      separator: " UNION ALL ")
+    for _ in 0..<2 {
+      let rows = try connection.query(sql)
+      #expect(rows.count == lengths.count)
+      for (row, length) in zip(rows, lengths) {
+        #expect(row[0] == .text(String(repeating: "a", count: length)))
+        #expect(row[1].int == Int64(length))
+        #expect(row[2] == .text(String(repeating: "ü", count: length)))
+        #expect(row[3] == (length == 0 ? .null : .text(String(repeating: "c", count: length))))
+      }
+    }
+  }
+
   @Test func parametersOfEveryKindComeBack() throws {
     let connection = try open()
     let values: [SQLValue] = [nil, 42, .int(.min), .int(.max), 0.1, "", "o'brien \\ \" ; --", "🐟"]
@@ -94,7 +111,7 @@ import Testing
     #expect(try connection.query("SELECT * FROM t")[0].columns == ["b"])
   }
 
-  @Test func aLostStatementIsPreparedAgain() throws {
+  @Test func manyTextsDoNotFillTheServersMemory() throws {
     let connection = try open()
     #expect(try connection.query("SELECT 3")[0][0] == 3)
     // Many texts push the first one out of the cache; it has to work all the same.
