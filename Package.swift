@@ -57,7 +57,7 @@ let package = Package(
     .testTarget(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture"], exclude: ["Fixtures"],
       swiftSettings: strict),
-    tests("LayerTests", []),
+    tests("LayerTests", ["Fixture"]),
     tests("IntegrationTests", ["Fixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),
 

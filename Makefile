@@ -1,0 +1,41 @@
+# make help names the targets.
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+DEMO_SECONDS ?=
+export SWIFT PREFIX DESTDIR DEMO_SECONDS
+
+.DEFAULT_GOAL := build
+.PHONY: help deps build test demo lint format install clean
+
+help:
+	@echo 'make build    release build; .build/release/librenms-dispatcher runs from there'
+	@echo 'make test     lint, build with warnings as errors, unit and integration tests (FULL_LENGTH=1: the long ones at full length)'
+	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
+	@echo 'make lint     style check;  make format  applies the style'
+	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX))'
+	@echo 'make deps     installs the missing Debian packages; the other targets do it by themselves'
+
+deps:
+	@misc/build/deps
+
+build: deps
+	$(SWIFT) build -c release
+
+test: deps
+	@misc/build/run-tests
+
+demo: build
+	@misc/demo
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+install: build
+	@misc/build/install
+
+clean:
+	rm -rf .build

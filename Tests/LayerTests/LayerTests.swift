@@ -1,0 +1,72 @@
+import Fixture
+import Testing
+
+/// The rules of the layers that the compiler does not enforce, and those it does, as one sees them in the built programs.
+@Suite struct LayerTests {
+  private static let sources = SourceFile.all(below: "Sources", endings: [".swift"])
+  private static let everything = sources + SourceFile.all(below: "Tests", endings: [".swift"])
+  private static let processes = Set(sources.map(\.target).filter { $0.hasSuffix("Proc") || $0 == "Supervisor" })
+
+  @Test func theSourcesAreThere() {
+    #expect(Self.sources.count > 30)
+    #expect(Self.processes.isSuperset(of: ["Supervisor", "ConfigProc", "PollerProc", "DiscoveryProc", "PingProc"]))
+  }
+
+  @Test func decisionsImportNothing() {
+    let pure = Self.sources.filter { file in ["StateMachine.swift", "Policy.swift", "Plan.swift"].contains { file.name.hasSuffix($0) } }
+    #expect(!pure.isEmpty)
+    for file in pure { #expect(file.imports.isEmpty, "\(file.path) imports \(file.imports)") }
+  }
+
+  @Test func processesDoNotImportEachOther() {
+    for file in Self.sources {
+      let others = Self.processes.subtracting([file.target])
+      #expect(others.isDisjoint(with: file.imports), "\(file.path) imports \(file.imports)")
+    }
+  }
+
+  @Test func lowerLayersDoNotKnowHigherOnes() {
+    let forbidden: [String: Set<String>] = [
+      "Core": ["Database", "JobKit", "CMariaDB", "CHiredis", "ArgumentParser"],
+      "Database": ["JobKit", "ArgumentParser"],
+      "JobKit": ["ArgumentParser", "CMariaDB"],
+      "Supervisor": ["Database", "JobKit", "CMariaDB", "CHiredis"],
+    ]
+    for file in Self.sources {
+      let wrong = forbidden[file.target, default: []].union(file.target == "Core" ? Self.processes : []).intersection(file.imports)
+      #expect(wrong.isEmpty, "\(file.path) imports \(wrong.sorted())")
+    }
+  }
+
+  @Test func nothingThatStaysRunningLoadsWhatIsLarge() {
+    let large: Set<String> = ["Foundation", "FoundationNetworking", "FoundationXML", "FoundationInternationalization", "Dispatch"]
+    for file in Self.sources { #expect(large.isDisjoint(with: file.imports), "\(file.path) imports \(file.imports)") }
+  }
+
+  @Test func filesStaySmall() {
+    for file in Self.everything { #expect(file.lines.count <= 400, "\(file.path) has \(file.lines.count) lines") }
+  }
+
+  @Test func headersOfCTargetsIncludeNoSystem() {
+    for file in SourceFile.all(below: "Sources", endings: [".h"]) {
+      let includes = file.lines.filter { $0.hasPrefix("#include <") }
+      #expect(includes.allSatisfy { ["#include <stdint.h>", "#include <stddef.h>"].contains($0) }, "\(file.path): \(includes)")
+    }
+  }
+
+  @Test(arguments: [
+    // Program, and libraries that it must not load: the supervisor nothing that hangs on a server, nobody the whole of Foundation.
+    ("librenms-dispatcher", ["libmariadb", "libhiredis", "libssl", "libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-pollerd", ["libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-discoveryd", ["libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-pingd", ["libFoundation.so", "libFoundationInternationalization"]),
+  ])
+  func programsLoadOnlyWhatTheyMay(_ program: String, _ forbidden: [String]) throws {
+    let path = SampleNode.buildDirectory + "/" + program
+    #expect(fileExists(path))
+    let loaded = try ChildProcess.run(["ldd", path])
+    #expect(loaded.ending == .exited(0))
+    #expect(loaded.output.contains("libswiftCore"))
+    for library in forbidden { #expect(!loaded.output.contains(library), "\(program) loads \(library)") }
+  }
+}
