@@ -61,6 +61,8 @@ import Testing
     ("-v --he", "--help"),
     ("status -h", "status --help"),
     ("-h status", "status --help"),
+    ("help", "--help"),
+    ("help status", "status --help"),
     ("--version", "--version"),
   ])
   func aCommandLineBecomesTheOneSpelling(line: String, expected: String) throws {

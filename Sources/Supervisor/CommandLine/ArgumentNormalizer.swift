@@ -110,6 +110,8 @@ struct ArgumentNormalizer {
       throw UsageError(
         "unexpected argument '\(word)' after '\(subcommand.name)'", hint: "See 'librenms-dispatcher \(subcommand.name) --help'.")
     }
+    // `help status` is how git says `status --help`.
+    if word == "help" { return output.append(("help", nil)) }
     guard let found = Self.subcommands.first(where: { $0.name == word }) else {
       throw UsageError(
         "'\(word)' is not a command of librenms-dispatcher",

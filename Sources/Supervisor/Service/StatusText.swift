@@ -57,9 +57,27 @@ struct StatusText: Equatable, Sendable {
     }
   }
 
-  /// A status with a line break would be a second assignment in the message to systemd.
+  /// The same in at most five characters, for tables: `45s`, `12m`, `3h05`, `2d4h`.
+  static func shortAge(_ duration: Duration) -> String {
+    let seconds = max(0, duration.components.seconds)
+    switch seconds {
+    case ..<120: return "\(seconds)s"
+    case ..<7200: return "\(seconds / 60)m"
+    case ..<86400: return "\(seconds / 3600)h" + (seconds % 3600 / 60 < 10 ? "0" : "") + "\(seconds % 3600 / 60)"
+    default: return seconds < 864_000 ? "\(seconds / 86400)d\(seconds % 86400 / 3600)h" : "\(seconds / 86400)d"
+    }
+  }
+
+  /// One line without control characters: a line break would be a second assignment in the message to systemd, an escape sequence a
+  /// command to the operator's terminal.
   static func clip(_ text: String) -> String {
-    let flat = String(text.map { $0.isNewline || $0 == "\0" ? " " : $0 })
+    var flat = ""
+    for scalar in text.unicodeScalars.prefix(4 * longest) {
+      switch scalar.properties.generalCategory {
+      case .control, .lineSeparator, .paragraphSeparator, .format: flat.append(" ")
+      default: flat.unicodeScalars.append(scalar)
+      }
+    }
     return flat.count <= longest ? flat : flat.prefix(longest - 1) + "…"
   }
 }

@@ -1,0 +1,376 @@
+import CLinuxShims
+import Core
+import Glibc
+import Logging
+
+/// One type's child: carries out what its state machine decides, and knows what the child said last.
+final class Child {
+  /// What a child needs of the supervisor around it.
+  struct Surroundings {
+    let loop: EventLoop
+    let lookup: ExecutableLookup
+    let runtimeDirectory: String
+    let healthyThreshold: Duration
+    /// Output of children is inherited; their input is this.
+    let null: Int32
+  }
+
+  /// The configuration in force, sent whole each time.
+  struct Configuration {
+    var epoch: Int
+    var settings: Settings
+  }
+
+  /// An answer to a `configure`.
+  enum Acknowledgement {
+    case accepted
+    case rejected(String)
+  }
+
+  /// A child that was killed and not reaped for this long hangs in the kernel.
+  static let killLimit = Duration.seconds(10)
+
+  let type: TaskType
+  let log: Logger
+  private let surroundings: Surroundings
+  private(set) var machine = ChildStateMachine()
+  private var policy: RestartPolicy
+  private var channel: FrameChannel?
+  private var silence: SilencePolicy?
+  private var restartTimer: TimerToken?
+  private(set) var pid: Int32 = 0
+  private var saidHello = false
+  private(set) var startedAt: MonotonicTime?
+  private(set) var readySince: MonotonicTime?
+  private(set) var killedAt: MonotonicTime?
+  private(set) var nextStart: MonotonicTime?
+  private(set) var heartbeat: Heartbeat?
+  private(set) var heardAt: MonotonicTime?
+  /// Deaths that nobody asked for, since the supervisor started.
+  private(set) var restarts = 0
+  private(set) var lastDeath: String?
+  private(set) var generation = 0
+  private var killReason: String?
+  private(set) var configuration: Configuration?
+  /// What the child has to answer yet.
+  private(set) var awaitedEpoch: Int?
+
+  /// The statuses of orphans that the child should know before it adopts.
+  var orphans: () -> [OrphanStatuses.Entry] = { [] }
+  var onAcknowledged: (Acknowledgement) -> Void = { _ in }
+  /// Something that the status line or the readiness of the service depends on.
+  var onChange: () -> Void = {}
+
+  init(type: TaskType, surroundings: Surroundings) {
+    self.type = type
+    self.surroundings = surroundings
+    policy = RestartPolicy(healthyThreshold: surroundings.healthyThreshold)
+    var log = Logger(label: "supervisor")
+    log[metadataKey: "type"] = "\(type.rawValue)"
+    self.log = log
+  }
+
+  var isSettled: Bool { !machine.want || machine.state == .running }
+  func isCrashLooping(now: MonotonicTime) -> Bool { policy.isCrashLooping(now: now.sinceBoot) }
+
+  /// No process enforces the limits of this child's scripts, and none will within 5 s.
+  func leavesScriptsAlone(now: MonotonicTime) -> Bool {
+    guard !machine.isAlive else { return false }
+    return nextStart.map { $0 - now > .seconds(5) } ?? true
+  }
+
+  // MARK: What is wanted
+
+  func want(_ on: Bool) { perform(machine.wanted(on)) }
+  func stopNow() { perform(machine.killRequested()) }
+
+  /// SIGKILL to a child that had its time to end its scripts.
+  func endNow() { misbehaved("it did not end in time") }
+
+  /// A configuration was loaded. A child that runs gets it now, others when they say hello.
+  func configure(_ new: Configuration) {
+    configuration = new
+    if machine.state == .starting || machine.state == .running, saidHello { sendConfiguration() }
+    perform(machine.configurationChanged())
+  }
+
+  private func sendConfiguration() {
+    guard let configuration else { return }
+    awaitedEpoch = configuration.epoch
+    send(.configure(epoch: configuration.epoch, mayLead: true, settings: configuration.settings))
+  }
+
+  func tell(_ orphan: OrphanStatuses.Entry) {
+    guard saidHello, machine.isAlive else { return }
+    send(.reaped(pid: orphan.process.pid, startTime: orphan.process.startTime, status: orphan.status))
+  }
+
+  private func send(_ message: Downward) {
+    guard let channel else { return }
+    if !channel.send(message) { misbehaved("it does not read what the supervisor sends") }
+  }
+
+  // MARK: Carrying out
+
+  private func perform(_ actions: [ChildStateMachine.Action]) {
+    for action in actions {
+      switch action {
+      case .spawn: spawn()
+      case .drain(let kill): drain(kill: kill)
+      case .kill: killNow()
+      case .scheduleRestart: scheduleRestart()
+      case .cancelRestart: cancelRestart()
+      case .forgetDeaths: policy.forget()
+      case .announceFailure:
+        log.critical("the child says that its configuration can't work and is not started again until that changes; see its own messages")
+      }
+    }
+    if !actions.isEmpty { onChange() }
+  }
+
+  private func spawn() {
+    restartTimer = nil
+    nextStart = nil
+    do throws(SystemError) {
+      try launch()
+      log.info("started", metadata: ["child": "\(pid)", "generation": "\(generation)"])
+    } catch {
+      lastDeath = "could not be started: \(error)"
+      log.error("can't start the child: \(error)")
+      perform(machine.spawnFailed())
+    }
+  }
+
+  private func launch() throws(SystemError) {
+    guard let path = surroundings.lookup.find(type.executable) else {
+      throw SystemError("find \(type.executable) in \(surroundings.lookup.description)", number: ENOENT)
+    }
+    var ends: [Int32] = [-1, -1]
+    try SystemError.check(shim_socketpair(&ends), "socketpair")
+    defer { close(ends[1]) }
+    let channel: FrameChannel
+    do throws(SystemError) {
+      channel = try FrameChannel(fd: ends[0], loop: surroundings.loop, limit: FrameDecoder.upwardLimit)
+    } catch {
+      close(ends[0])
+      throw error
+    }
+    var program = Program(
+      path: path, arguments: ChildLaunch.arguments(runtimeDirectory: surroundings.runtimeDirectory),
+      environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: surroundings.null, output: STDOUT_FILENO,
+      error: STDERR_FILENO)
+    program.channel = ends[1]
+    do throws(Program.Failure) {
+      let started = try program.start()
+      // This process is the only one that reaps, so the pid is as good a name as a descriptor.
+      close(started.pidfd)
+      pid = started.pid
+    } catch {
+      channel.close()
+      if case .system(let failure) = error { throw failure }
+      throw SystemError("start \(path)", number: ECANCELED)
+    }
+    let now = MonotonicTime.now
+    generation += 1
+    startedAt = now
+    silence = SilencePolicy(now: now.sinceBoot)
+    saidHello = false
+    channel.onFrame = { [weak self] in self?.receive($0) }
+    channel.onClose = { [weak self] in self?.closed($0) }
+    self.channel = channel
+  }
+
+  private func drain(kill: Bool) {
+    guard saidHello else { return killNow() }
+    send(.drain(kill: kill))
+  }
+
+  private func killNow() {
+    guard pid > 0 else { return }
+    killedAt = killedAt ?? .now
+    kill(pid, SIGKILL)
+  }
+
+  private func scheduleRestart() {
+    let now = MonotonicTime.now
+    let verdict = policy.died(now: now.sinceBoot, readySince: readySince?.sinceBoot, dice: .random(in: 0...1))
+    readySince = nil
+    let next = verdict.delay == .zero ? "at once" : "in \(StatusText.age(verdict.delay))"
+    if verdict.crashLooping {
+      let deaths = "\(RestartPolicy.crashLoopDeaths) deaths within \(StatusText.age(RestartPolicy.crashLoopWindow))"
+      log.critical("crash-looping, \(deaths); the next start is \(next), the other types are not affected. Last: \(lastDeath ?? "unknown")")
+    } else {
+      log.warning("\(lastDeath ?? "the child is gone"); the next start is \(next)")
+    }
+    nextStart = now + verdict.delay
+    restartTimer = surroundings.loop.schedule(after: verdict.delay) { [weak self] in
+      guard let self else { return }
+      perform(machine.restartDue())
+    }
+  }
+
+  private func cancelRestart() {
+    if let restartTimer { surroundings.loop.cancel(restartTimer) }
+    restartTimer = nil
+    nextStart = nil
+  }
+
+  // MARK: What the child says
+
+  private func receive(_ frame: [UInt8]) {
+    switch UpwardMessage.read(frame) {
+    case .garbage(let what): misbehaved("it sent \(what)")
+    case .unknown(let name): log.notice("an unknown message '\(name)' of the child is ignored", metadata: ["child": "\(pid)"])
+    case .known(let message): receive(message)
+    }
+  }
+
+  private func receive(_ message: Upward) {
+    guard saidHello else {
+      guard case .hello(let wire, let type, let pid, let version) = message else { return misbehaved("it spoke before its hello") }
+      return hello(wire: wire, type: type, pid: pid, version: version)
+    }
+    let now = MonotonicTime.now
+    switch message {
+    case .hello: misbehaved("it said hello twice")
+    case .ready(let epoch): ready(epoch, now)
+    case .heartbeat(let beat):
+      // A repeated beat proves no turn of the loop.
+      guard beat.beat > heartbeat?.beat ?? 0 else { return }
+      heartbeat = beat.bounded
+      heardAt = now
+      // Before `ready` only `ready` counts: beats of a child that never comes up would hide that.
+      if readySince != nil { silence?.heard(now: now.sinceBoot) }
+    case .configRejected(let epoch, let reason):
+      guard epoch == awaitedEpoch else { return }
+      awaitedEpoch = nil
+      log.error("the child can't apply the new configuration and keeps the old one: \(StatusText.clip(reason))")
+      onAcknowledged(.rejected(StatusText.clip(reason)))
+      if readySince == nil { misbehaved("it rejected its first configuration") }
+    }
+  }
+
+  private func hello(wire: Int, type: TaskType, pid: Int32, version: String) {
+    guard wire == wireVersion else {
+      return misbehaved("it speaks version \(wire) of the messages and this supervisor \(wireVersion): the installation is mixed")
+    }
+    guard type == self.type else { return misbehaved("it says that it is the child of type \(type.rawValue)") }
+    saidHello = true
+    silence?.heard(now: MonotonicTime.now.sinceBoot)
+    log.debug("hello from \(StatusText.clip(version))", metadata: ["child": "\(pid)"])
+    for orphan in orphans() { tell(orphan) }
+    sendConfiguration()
+  }
+
+  private func ready(_ epoch: Int, _ now: MonotonicTime) {
+    guard let configuration, epoch <= configuration.epoch else { return misbehaved("it is ready for a configuration that it never got") }
+    if readySince == nil { readySince = now }
+    silence?.becameReady(now: now.sinceBoot, shortestLock: SupervisedTypes.shortestLock(type, configuration.settings))
+    perform(machine.becameReady())
+    if epoch == awaitedEpoch {
+      awaitedEpoch = nil
+      onAcknowledged(.accepted)
+    }
+    onChange()
+  }
+
+  private func closed(_ closing: FrameChannel.Closing) {
+    channel = nil
+    switch closing {
+    case .garbage(.tooLong(let announced, let limit)):
+      misbehaved("it announced a message of \(announced) bytes, over the limit of \(limit)")
+    case .garbage(.empty): misbehaved("it sent an empty message")
+    case .failed(let error): misbehaved("its socket failed: \(error)")
+    // A child that ends closes its socket a moment before it can be reaped; its status tells more than the socket.
+    case .ended(let pending):
+      let what = pending > 0 ? "it closed its socket in the middle of a message" : "it closed its socket"
+      let watched = generation
+      surroundings.loop.schedule(after: .seconds(1)) { [weak self] in
+        guard let self, generation == watched, pid > 0, machine.state != .stopping else { return }
+        misbehaved(what)
+      }
+    }
+  }
+
+  private func misbehaved(_ reason: String) {
+    guard pid > 0 else { return }
+    if killReason == nil {
+      killReason = reason
+      log.error("the child is killed: \(reason)", metadata: ["child": "\(pid)", "generation": "\(generation)"])
+    }
+    // Nothing that it says from here on counts.
+    channel?.close()
+    channel = nil
+    perform(machine.misbehaved())
+  }
+
+  // MARK: Silence and death
+
+  /// To be called about every second.
+  func check(now: MonotonicTime) {
+    guard pid > 0, killedAt == nil, let silence else { return }
+    switch silence.verdict(now: now.sinceBoot, isStopped: false) {
+    case .fine, .stopped: return
+    case .silent(let duration):
+      let stage = !saidHello ? "it did not say hello" : readySince == nil ? "it did not become ready" : "nothing was heard of it"
+      misbehaved("\(stage) for \(StatusText.age(duration))")
+    }
+  }
+
+  /// Somebody sent it SIGSTOP: it can't work, and its locks run out.
+  func stopped() {
+    misbehaved("it was stopped by a signal")
+  }
+
+  /// The supervisor was away and has heard nothing meanwhile.
+  func shift(by lateness: Duration) {
+    silence?.shift(by: lateness)
+    killedAt = killedAt.map { $0 + lateness }
+  }
+
+  /// It is a zombie and will be reaped now.
+  func exited(_ status: ExitStatus) {
+    let age = startedAt.map { " after \(StatusText.age(.now - $0))" } ?? ""
+    let deliberate = machine.state == .stopping && (!machine.want || machine.replacing)
+    if deliberate {
+      log.info("the child ended with \(status)", metadata: ["child": "\(pid)", "generation": "\(generation)"])
+    } else {
+      restarts += 1
+      lastDeath = killReason.map { "killed\(age): \($0)" } ?? "ended with \(status)\(age)"
+    }
+    channel?.close()
+    channel = nil
+    pid = 0
+    silence = nil
+    killReason = nil
+    killedAt = nil
+    startedAt = nil
+    saidHello = false
+    heartbeat = nil
+    heardAt = nil
+    if deliberate { readySince = nil }
+    let actions = machine.exited(permanent: status == .exited(ChildLaunch.structuralExit))
+    if machine.state != .backoff { readySince = nil }
+    perform(actions)
+    onChange()
+  }
+}
+
+extension Heartbeat {
+  /// What comes from another process is gossip: numbers that no sum overflows with, and a text that fits a line.
+  fileprivate var bounded: Heartbeat {
+    var copy = self
+    let range = 0...1_000_000_000
+    copy.busy = min(max(busy, range.lowerBound), range.upperBound)
+    copy.slots = min(max(slots, range.lowerBound), range.upperBound)
+    copy.queued = min(max(queued, range.lowerBound), range.upperBound)
+    copy.recentJobs = min(max(recentJobs, range.lowerBound), range.upperBound)
+    copy.lastError = lastError.map(StatusText.clip)
+    return copy
+  }
+}
+
+extension MonotonicTime {
+  /// As the policies take it, which know no clocks.
+  var sinceBoot: Duration { .nanoseconds(nanoseconds) }
+}

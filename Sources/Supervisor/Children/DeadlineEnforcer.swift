@@ -1,0 +1,52 @@
+import CLinuxShims
+import Core
+import Glibc
+import Logging
+
+/// Ends scripts at their limit while the child that should do it is away. It needs the job table and nothing else.
+final class DeadlineEnforcer {
+  private let tables: JobTables
+  private let log: Logger
+  /// When this enforcer sent TERM; the table can't tell, since only the child writes it.
+  private var terminated: [ProcessIdentity: MonotonicTime] = [:]
+
+  init(tables: JobTables, log: Logger) {
+    self.tables = tables
+    self.log = log
+  }
+
+  /// Looks at the scripts of types without a child. `now`: the present; `endAll`: the operator does not want to wait for any of them.
+  /// Returns how many live.
+  func enforce(_ types: [TaskType], now: MonotonicTime, endAll: Bool) -> Int {
+    var alive: Set<ProcessIdentity> = []
+    for job in types.flatMap({ tables.running($0) }) {
+      alive.insert(job.process)
+      let deadline = endAll ? now : job.record.deadline
+      switch DeadlinePolicy.action(deadline: deadline, terminatedAt: terminated[job.process] ?? job.terminatedAt, now: now) {
+      case .none: continue
+      case .terminate:
+        let reason = endAll ? "the stop does not wait for it" : "it is over its limit"
+        log.warning("ending the group of script \(job.process.pid): \(reason), and its child is away", metadata: describe(job))
+        terminated[job.process] = now
+        signal(job.process, SIGTERM)
+      case .kill:
+        signal(job.process, SIGKILL)
+      }
+    }
+    terminated = terminated.filter { alive.contains($0.key) }
+    return alive.count
+  }
+
+  private func describe(_ job: JobTables.Job) -> Logger.Metadata {
+    ["type": "\(job.type.rawValue)", "job": "\(job.record.payload)", "slot": "\(job.slot)"]
+  }
+
+  private func signal(_ process: ProcessIdentity, _ number: Int32) {
+    // An open descriptor keeps the pid from becoming another's between the look and the signal.
+    guard let pidfd = process.open() else { return }
+    defer { close(pidfd) }
+    var group: Int32 = 0
+    guard shim_process_stat(process.pid, nil, &group, nil, nil) == process.startTime else { return }
+    if group == process.pid { kill(-group, number) } else { _ = shim_pidfd_kill(pidfd, number) }
+  }
+}

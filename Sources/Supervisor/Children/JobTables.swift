@@ -1,0 +1,60 @@
+import Core
+
+/// The children's job tables as the supervisor sees them: read only, opened for each look, since a child may enlarge or renew its file.
+struct JobTables {
+  struct Job {
+    var type: TaskType
+    var slot: Int
+    var process: ProcessIdentity
+    var record: JobRecord
+    var terminatedAt: MonotonicTime?
+  }
+
+  let directory: String
+  let place: MachineIdentity
+
+  private func table(_ type: TaskType) -> JobTable? {
+    JobTable.reader(path: ChildLaunch.jobTable(type, in: directory), place: place)
+  }
+
+  /// Slots with a process that lives.
+  func running(_ type: TaskType) -> [Job] {
+    guard let table = table(type) else { return [] }
+    var jobs: [Job] = []
+    for slot in 0..<table.slotCount {
+      let word = table.word(slot)
+      guard word.state == .running || word.state == .quarantined, word.pid > 0 else { continue }
+      var process = table.process(slot)
+      if process.startTime == 0 {
+        // The process has entered itself but was not yet asked for its start time.
+        guard let now = ProcessIdentity.of(pid: word.pid) else { continue }
+        process = now
+      }
+      guard process.isAlive else { continue }
+      let record = table.record(slot)
+      // The slot may have been given to another job between the two looks.
+      guard table.word(slot) == word else { continue }
+      jobs.append(Job(type: type, slot: slot, process: process, record: record, terminatedAt: table.terminatedAt(slot)))
+    }
+    return jobs
+  }
+
+  /// The processes of all slots that are not free, alive or not.
+  func processes(_ type: TaskType) -> Set<ProcessIdentity> {
+    guard let table = table(type) else { return [] }
+    var found: Set<ProcessIdentity> = []
+    for slot in 0..<table.slotCount {
+      guard let state = table.word(slot).state, state == .running || state == .quarantined else { continue }
+      found.insert(table.process(slot))
+    }
+    return found
+  }
+
+  /// The type whose table knows this process; a start time of 0 in the table means that it was not written yet.
+  func owner(of process: ProcessIdentity, among types: [TaskType]) -> TaskType? {
+    types.first { type in
+      let known = processes(type)
+      return known.contains(process) || known.contains(ProcessIdentity(pid: process.pid, startTime: 0))
+    }
+  }
+}

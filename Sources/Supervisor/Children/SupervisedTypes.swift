@@ -1,0 +1,25 @@
+import Core
+
+/// The types that have an executable. A further one is one more word here.
+enum SupervisedTypes {
+  static let all: [TaskType] = [
+    .poller,
+    .discovery,
+    .ping,
+  ]
+
+  /// Whether the configuration wants a child for the type on this node.
+  static func isWanted(_ type: TaskType, _ settings: Settings) -> Bool {
+    settings[type].enabled
+  }
+
+  /// The shortest lifetime of a lock that jobs of the type hold (COMPAT section 3); a child that is silent for longer has lost them.
+  static func shortestLock(_ type: TaskType, _ settings: Settings) -> Duration? {
+    switch type {
+    case .poller, .services, .ping: settings[type].frequency
+    // Until the next epoch-aligned tick, which can be near, but never taken for less than a minute.
+    case .discovery: .seconds(60)
+    case .alerting, .billing, .maintenance: nil
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import CLinuxShims
+import Core
+import Glibc
+import Logging
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run the service in the foreground (default).",
+    discussion: """
+      SIGTERM, SIGINT and SIGQUIT stop it: no new work, running scripts finish; a second one ends them. SIGHUP reloads the configuration.
+      Exit codes: 0 clean stop, 2 refused to start, 3 no usable .env or no NODE_ID.
+      """)
+
+  @OptionGroup var node: NodeOptions
+
+  func run() throws {
+    // Passwords pass through this process on their way from the helper to the children.
+    _ = shim_set_undumpable()
+    shim_ignore_sigpipe()
+    let log = DispatcherLog.shared
+    log.bootstrap(identifier: "librenms-dispatcher", timestamps: node.timestamps)
+    log.level = node.debug ? .debug : node.verbose ? .info : .warning
+    let base = try node.resolveBase()
+    let lock = try takeLock(base)
+    let code = try serve(base)
+    log.ring.flush(limit: .seconds(2))
+    // The lock lives until here.
+    withExtendedLifetime(lock) {}
+    throw ExitCode(code)
+  }
+
+  private func takeLock(_ base: String) throws -> InstanceLock? {
+    if node.multiple { return nil }
+    do throws(InstanceLock.Refusal) { return try InstanceLock.take(base: base) } catch { throw Refusal(2, error.description) }
+  }
+
+  private func serve(_ base: String) throws -> Int32 {
+    let instance = node.multiple ? getpid() : nil
+    let directory: String
+    do throws(SystemError) {
+      directory = try RuntimeDirectory.prepare(
+        base: base, instance: instance, runtimeDirectory: ScriptEnvironment.value("RUNTIME_DIRECTORY"))
+    } catch {
+      throw Refusal(2, "there is no place for the job tables: \(error). Set RuntimeDirectory=librenms-dispatcher in the unit, or make one")
+    }
+    var options = Supervisor.Options(base: base, runtimeDirectory: directory)
+    options.configurationArguments = node.passedOn(base: base)
+    options.healthyThreshold = try healthyThreshold() ?? options.healthyThreshold
+    Logger(label: "supervisor").notice("\(ProductVersion.text) for \(base), runtime directory \(directory)")
+    let code = try Supervisor(options).run()
+    if instance != nil { remove(directory) }
+    return code
+  }
+
+  /// How long a child must have been ready to count as healthy, in seconds; shortened by tests.
+  private func healthyThreshold() throws -> Duration? {
+    guard let text = ScriptEnvironment.value("DISPATCHER_HEALTHY_SECONDS"), !text.isEmpty else { return nil }
+    guard let seconds = Double(text), seconds > 0, seconds <= 86400 else {
+      throw Refusal(2, "environment variable DISPATCHER_HEALTHY_SECONDS=\(text) is no number of seconds from 0 to 86400; unset it")
+    }
+    return Duration(seconds: seconds)
+  }
+
+  /// The folder of one of several instances has its process id in its name: no other will ever use it.
+  private func remove(_ directory: String) {
+    guard let entries = opendir(directory) else { return }
+    while let entry = readdir(entries) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if name != "." && name != ".." { unlink(directory + "/" + name) }
+    }
+    closedir(entries)
+    rmdir(directory)
+  }
+}

@@ -1,0 +1,91 @@
+import CLinuxShims
+import Core
+import Glibc
+import Logging
+
+/// `control.sock` in the runtime directory, for the user of the service and root.
+final class OperatorSocket {
+  static let name = "control.sock"
+  /// Operators and monitoring agents; more than this at once is a mistake or an attack.
+  private static let clientLimit = 16
+
+  private let loop: EventLoop
+  private let log: Logger
+  private let fd: Int32
+  private let path: String
+  private var clients: [ObjectIdentifier: OperatorConnection] = [:]
+  var onRequest: ((OperatorRequest, @escaping (OperatorReply) -> Void) -> Void)?
+
+  /// A socket of an earlier run is replaced: the instance lock says that nobody serves it.
+  init(directory: String, loop: EventLoop, log: Logger) throws(SystemError) {
+    self.loop = loop
+    self.log = log
+    path = directory + "/" + Self.name
+    unlink(path)
+    let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard fd >= 0 else { throw SystemError("socket") }
+    self.fd = fd
+    let bound = SocketAddress.use(directory: directory, name: Self.name) { bind(fd, $0, $1) }
+    guard bound == 0, chmod(path, 0o600) == 0, listen(fd, 8) == 0 else {
+      let error = SystemError("listen on \(path)")
+      Glibc.close(fd)
+      throw error
+    }
+    try loop.watch(fd, for: .readable) { [weak self] _ in self?.accept() }
+  }
+
+  private func accept() {
+    let client = Glibc.accept(fd, nil, nil)
+    guard client >= 0 else { return }
+    _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+    _ = fcntl(client, F_SETFL, O_NONBLOCK)
+    var user: UInt32 = 0
+    var pid: Int32 = 0
+    guard shim_peer(client, &user, &pid) == 0, user == 0 || user == geteuid() else {
+      log.warning("process \(pid) of user \(user) may not use the operator socket")
+      Glibc.close(client)
+      return
+    }
+    guard clients.count < Self.clientLimit, let connection = try? OperatorConnection(fd: client, loop: loop) else {
+      Glibc.close(client)
+      return
+    }
+    clients[ObjectIdentifier(connection)] = connection
+    connection.onClose = { [weak self] in self?.clients[ObjectIdentifier($0)] = nil }
+    connection.onRequest = { [weak self] request, connection in
+      self?.onRequest?(request) { [weak connection] in connection?.reply($0) }
+    }
+  }
+
+  func close() {
+    for client in clients.values { client.close() }
+    loop.unwatch(fd)
+    Glibc.close(fd)
+    unlink(path)
+  }
+}
+
+/// Addresses of Unix sockets, whose paths the kernel limits to 107 bytes.
+enum SocketAddress {
+  /// Calls `body` with the address of a socket; -1 and errno when there can't be one.
+  static func use(directory: String, name: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    let path = directory + "/" + name
+    if path.utf8.count < capacity { return withAddress(path, body) }
+    // A long path is shortened by going through an open descriptor of its directory.
+    let fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard fd >= 0 else { return -1 }
+    defer { close(fd) }
+    return withAddress("/proc/self/fd/\(fd)/\(name)", body)
+  }
+
+  private static let capacity = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
+
+  private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(capacity - 1)) }
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+    }
+  }
+}

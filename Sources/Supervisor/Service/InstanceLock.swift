@@ -1,0 +1,41 @@
+import CLinuxShims
+import Core
+import Glibc
+
+/// At most one dispatcher per installation: the lock that librenms-service.py would take too, held until this process ends.
+struct InstanceLock {
+  struct Refusal: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  // Never closed: closing any descriptor of the file would end the lock.
+  private let fd: Int32
+
+  /// Throws when another dispatcher works on `base`, or when that can't be found out.
+  static func take(base: String) throws(Refusal) -> InstanceLock {
+    let path = base + "/.lock.service"
+    let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard fd >= 0 else {
+      let error = SystemError("open")
+      throw Refusal(
+        description: "can't open the lock file \(path): \(error.reason). Make it writable for this user, or allow several instances with -m"
+      )
+    }
+    let status = shim_lock(fd)
+    if status == -EAGAIN {
+      let holder = shim_lock_holder(fd)
+      let who = holder > 0 ? "process \(holder)" : "a process that this one can't see"
+      throw Refusal(
+        description: "another instance works on \(base): \(who) holds \(path). Stop it first, or allow several instances with -m")
+    }
+    if status < 0 {
+      let error = SystemError("lock", number: -status)
+      throw Refusal(description: "can't lock \(path): \(error.reason). Allow several instances with -m if the file system has no locks")
+    }
+    if let python = PythonService.find(base: base) {
+      throw Refusal(
+        description: "the Python service runs as process \(python) (\(base)/librenms-service.py). Stop it first, or allow both with -m")
+    }
+    return InstanceLock(fd: fd)
+  }
+}

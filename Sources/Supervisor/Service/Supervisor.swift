@@ -1,0 +1,193 @@
+import CLinuxShims
+import Core
+import Glibc
+import Logging
+
+/// The service: keeps one child per wanted type alive, tells them their configuration, and reaps what they leave.
+///
+/// All of it runs on one loop, and nothing in it waits for anybody. The configuration is in `Supervisor+Configuration`, the end of
+/// processes in `Supervisor+Reaping`, the end of the service in `Supervisor+Stop`, what it says about itself in `Supervisor+Report`.
+final class Supervisor {
+  struct Options {
+    var base: String
+    var runtimeDirectory: String
+    /// The flags that the helper is to know too.
+    var configurationArguments: [String] = []
+    var healthyThreshold = Duration.seconds(60)
+    var lookup = ExecutableLookup()
+  }
+
+  /// Between two looks at everything that has no event of its own.
+  static let tickInterval = Duration.seconds(1)
+  /// A service that waits for its database is up all the same, and its STATUS says why: systemd would end it as one that never starts.
+  static let readinessLimit = Duration.seconds(30)
+
+  let options: Options
+  let log = Logger(label: "supervisor")
+  let loop: EventLoop
+  let notifier = ServiceNotifier()
+  let healthFile: HealthFile
+  let loader: ConfigurationLoader
+  let tables: JobTables
+  let enforcer: DeadlineEnforcer
+  let children: [Child]
+  let startedAt = MonotonicTime.now
+  private var signals: SignalSource?
+  private var socket: OperatorSocket?
+  private var tickDue: MonotonicTime
+
+  var orphans = OrphanStatuses()
+  var watchdog: WatchdogPolicy
+  private var saidUnhealthy = false
+
+  // Of the configuration.
+  var settings: Settings?
+  var epoch = 0
+  var waitingReason: String?
+  var loaderPolicy = RestartPolicy()
+  var reload: Reload?
+  var reloadAgain: [Reload.Answer] = []
+
+  // Of the stop.
+  var stopping: Stop?
+  var exitCode: Int32 = 0
+
+  /// Takes over signals and the reaping of this process. Throws `SystemError` when the kernel refuses what everything rests on.
+  init(_ options: Options) throws {
+    self.options = options
+    loop = try EventLoop()
+    try SystemError.check(shim_set_subreaper(), "become the reaper of orphans")
+    let null = try SystemError.check(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null")
+    let surroundings = Child.Surroundings(
+      loop: loop, lookup: options.lookup, runtimeDirectory: options.runtimeDirectory, healthyThreshold: options.healthyThreshold, null: null
+    )
+    children = SupervisedTypes.all.map { Child(type: $0, surroundings: surroundings) }
+    healthFile = HealthFile(log: log)
+    loader = ConfigurationLoader(loop: loop, log: log, lookup: options.lookup, arguments: options.configurationArguments)
+    tables = JobTables(directory: options.runtimeDirectory, place: .current())
+    enforcer = DeadlineEnforcer(tables: tables, log: log)
+    watchdog = WatchdogPolicy(now: startedAt.sinceBoot)
+    tickDue = startedAt + Self.tickInterval
+    signals = try SignalSource([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD], on: loop) { [weak self] in self?.received($0) }
+  }
+
+  /// Runs until the service is stopped or refused; returns the exit code of the contract.
+  func run() -> Int32 {
+    connectChildren()
+    openSocket()
+    loader.onWaiting = { [weak self] in self?.configurationWaits($0) }
+    loader.onEnd = { [weak self] in self?.configurationEnded($0) }
+    loader.start()
+    scheduleTick()
+    if let interval = notifier.watchdogInterval { scheduleWatchdog(every: interval / 2) }
+    // What ended before the signals were ours.
+    reap()
+    do {
+      try loop.run()
+    } catch {
+      log.critical("the loop failed: \(error)")
+      exitCode = 1
+    }
+    socket?.close()
+    return exitCode
+  }
+
+  private func connectChildren() {
+    for child in children {
+      child.orphans = { [weak self, type = child.type] in
+        guard let self else { return [] }
+        return orphans.take(type, stillIn: tables.processes(type))
+      }
+      child.onAcknowledged = { [weak self, type = child.type] in self?.acknowledged(type, $0) }
+      child.onChange = { [weak self] in self?.changed() }
+    }
+  }
+
+  private func openSocket() {
+    do throws(SystemError) {
+      let socket = try OperatorSocket(directory: options.runtimeDirectory, loop: loop, log: log)
+      socket.onRequest = { [weak self] request, answer in self?.serve(request, answer) }
+      self.socket = socket
+    } catch {
+      log.error("status, health and reload won't find this service: \(error)")
+    }
+  }
+
+  private func received(_ signal: Int32) {
+    switch signal {
+    case SIGCHLD: reap()
+    case SIGHUP: startReload(nil)
+    default: stop(because: "signal \(signal)")
+    }
+  }
+
+  /// A child came, went or became ready.
+  private func changed() {
+    loop.afterTurn { [weak self] in
+      guard let self else { return }
+      considerReadiness()
+      considerEnd()
+    }
+  }
+
+  // MARK: Turning
+
+  private func scheduleTick() {
+    loop.schedule(at: tickDue) { [weak self] in self?.tick() }
+  }
+
+  private func tick() {
+    let now = MonotonicTime.now
+    let lateness = SilencePolicy.shift(due: tickDue.sinceBoot, now: now.sinceBoot)
+    if lateness > .zero {
+      log.warning("this process was away for \(StatusText.age(lateness)): all clocks are set forward by that")
+      for child in children { child.shift(by: lateness) }
+      watchdog.shift(by: lateness)
+    }
+    tickDue = now + Self.tickInterval
+    scheduleTick()
+    for child in children { child.check(now: now) }
+    enforceDeadlines(now)
+    observeHealth(now)
+    considerReadiness()
+    pressStop(now)
+    notifier.status(statusText(now))
+  }
+
+  private func enforceDeadlines(_ now: MonotonicTime) {
+    let alone = children.filter { $0.leavesScriptsAlone(now: now) || stopping != nil && !$0.machine.isAlive }.map(\.type)
+    let living = enforcer.enforce(alone, now: now, endAll: stopping?.killing ?? false)
+    stopping?.scripts = living
+    considerEnd()
+  }
+
+  private func observeHealth(_ now: MonotonicTime) {
+    watchdog.observe(progress(now), now: now.sinceBoot)
+    let healthy = isHealthy(now)
+    if healthy, stopping == nil { healthFile.refresh(now: now) }
+    if !healthy, !saidUnhealthy {
+      log.error(
+        "this node has not polled anything for \(StatusText.age(watchdog.idleFor(now: now.sinceBoot) ?? .zero)): \(statusText(now))")
+    }
+    if healthy, saidUnhealthy { log.notice("this node polls again") }
+    saidUnhealthy = !healthy
+  }
+
+  private func considerReadiness() {
+    guard !notifier.isReady, stopping == nil else { return }
+    let now = MonotonicTime.now
+    let isUp = settings != nil && children.allSatisfy(\.isSettled)
+    guard isUp || now - startedAt >= Self.readinessLimit else { return }
+    notifier.status(statusText(now))
+    notifier.ready()
+    if isUp { log.notice("ready: \(statusText(now))") } else { log.warning("not working yet: \(statusText(now))") }
+  }
+
+  private func scheduleWatchdog(every interval: Duration) {
+    loop.schedule(after: interval) { [weak self] in
+      guard let self else { return }
+      if WatchdogPolicy.mayBeat(wantedConditions(.now)) { notifier.watchdog() }
+      scheduleWatchdog(every: interval)
+    }
+  }
+}
