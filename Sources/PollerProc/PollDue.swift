@@ -11,6 +11,8 @@ final class PollDue: @unchecked Sendable {
   private static let boundLifetime = Duration.seconds(10)
   /// A device may take this much longer than all did at the last look, before it is found late.
   private static let boundMargin = 10.0
+  /// Devices that become due within this are named too: this node knows to the millisecond when their period is over.
+  private static let lookAhead = 1.0
 
   private let frequency: Double
   private let sql: String
@@ -22,7 +24,9 @@ final class PollDue: @unchecked Sendable {
     // Groups are checked integers. The filter keeps other nodes' devices out of the answer.
     let list = groups.map(String.init).joined(separator: ",")
     sql = """
-      SELECT `device_id`, `poller_group` FROM `devices`
+      SELECT `device_id`, `poller_group`, `last_polled` IS NULL OR
+          `last_polled` <= DATE_ADD(DATE_SUB(NOW(), INTERVAL ? SECOND), INTERVAL COALESCE(`last_polled_timetaken`, 0) SECOND)
+      FROM `devices`
       WHERE (`last_polled` IS NULL OR `last_polled` <= DATE_SUB(NOW(), INTERVAL ? SECOND))
         AND `disabled` = 0 AND `poller_group` IN (\(list))
         AND NOT (`last_polled` IS NULL AND `last_discovered` IS NULL)
@@ -39,11 +43,13 @@ final class PollDue: @unchecked Sendable {
       bound = row?[0].double ?? 0
       boundUntil = now + Self.boundLifetime
     }
-    let earliest = max(0, frequency - 1 - bound - Self.boundMargin)
+    let due = frequency - 1
+    let soon = due - Self.lookAhead
+    let earliest = max(0, soon - bound - Self.boundMargin)
     var jobs: [DueJob] = []
-    for row in try connection.query(sql, [.double(earliest), .double(frequency - 1)]) {
+    for row in try connection.query(sql, [.double(due), .double(earliest), .double(soon)]) {
       guard let id = row[0].int, let group = row[1].int else { continue }
-      jobs.append(DueJob(payload: String(id), group: Int(group)))
+      jobs.append(DueJob(payload: String(id), group: Int(group), isEarly: row[2].int != 1))
     }
     return jobs
   }

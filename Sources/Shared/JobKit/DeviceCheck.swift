@@ -21,14 +21,14 @@ public enum DeviceCheck {
   /// Skips a device that is gone, disabled, in another group, or was begun less than half of the smallest period in the cluster ago.
   ///
   /// The begin is the noted end less the time taken: counted from the end, a device whose script takes over half a period would be
-  /// skipped when it is due.
+  /// skipped when it is due. One second more than half, since both times are cut to whole seconds.
   public static func fitness(
     _ item: QueueItem, _ column: Column, frequency: Duration
   ) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness {
     let sql = """
       SELECT `disabled`, `poller_group`,
         COALESCE(DATE_SUB(`\(column.rawValue)`, INTERVAL COALESCE(`\(column.taken)`, 0) SECOND) > DATE_SUB(NOW(), INTERVAL LEAST(?, COALESCE(
-          (SELECT MIN(`\(column.frequency)`) FROM `poller_cluster` WHERE `\(column.frequency)` > 0), ?)) / 2 SECOND), 0)
+          (SELECT MIN(`\(column.frequency)`) FROM `poller_cluster` WHERE `\(column.frequency)` > 0), ?)) / 2 + 1 SECOND), 0)
       FROM `devices` WHERE `device_id` = ?
       """
     let seconds = SQLValue.double(frequency.inSeconds)

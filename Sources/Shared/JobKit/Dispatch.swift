@@ -18,8 +18,9 @@ public final class Dispatch {
     }
   }
 
-  /// SQL calls a device due up to this much before its period is over: the contract compares whole seconds and takes one off.
-  private static let earliness = Duration.milliseconds(1500)
+  /// SQL names a device up to this much before its period is over: the contract takes a second off, both times are cut to whole
+  /// seconds, and the query looks one second ahead.
+  private static let earliness = Duration.milliseconds(3500)
 
   private let engine: JobEngine
   private let log: Logger
@@ -131,11 +132,10 @@ public final class Dispatch {
       var item = QueueItem(payload: job.payload, group: job.group, score: wall + Double(position) * 1e-6)
       if rule.respectsLocks, engine.coordinator.isHeld(engine.type.lockName(item)) { continue }
       if job.isNewcomer, triedNewcomers.insert(job.payload).inserted { item.score = QueueItem.newcomer }
-      if let period = rule.keepsPeriod, let due = engine.lastStarts[job.payload].map({ $0 + period }), due > now,
-        due - now <= Self.earliness
-      {
-        delay(item, until: due)
-      } else {
+      let periodEnd = rule.keepsPeriod.flatMap { period in engine.lastStarts[job.payload].map { $0 + period } }
+      if let periodEnd, periodEnd > now, periodEnd - now <= Self.earliness {
+        delay(item, until: periodEnd)
+      } else if !job.isEarly || periodEnd.map({ $0 <= now }) ?? false {
         items.append(item)
       }
     }

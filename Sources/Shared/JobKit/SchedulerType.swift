@@ -24,11 +24,14 @@ public struct DueJob: Equatable, Sendable {
   public var group: Int
   /// Never discovered before.
   public var isNewcomer: Bool
+  /// Not due yet by the contract, but within seconds: for a node that knows exactly when its period is over.
+  public var isEarly: Bool
 
-  public init(payload: String, group: Int, isNewcomer: Bool = false) {
+  public init(payload: String, group: Int, isNewcomer: Bool = false, isEarly: Bool = false) {
     self.payload = payload
     self.group = group
     self.isNewcomer = isNewcomer
+    self.isEarly = isEarly
   }
 }
 
@@ -52,7 +55,8 @@ public struct DispatchRule: Sendable {
   public var trigger: Trigger
   /// Members whose lock is held are not queued.
   public var respectsLocks: Bool
-  /// The query's answer may be up to a second early; jobs of this node then wait for the full period since their last start.
+  /// Jobs that this node started itself wait for exactly this period since their last start; the query's answer is early or late by
+  /// up to 2 s, since it compares whole seconds.
   public var keepsPeriod: Duration?
   /// Runs on the SQL thread.
   public var query: @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
