@@ -7,9 +7,9 @@ struct DiscoveryDue: Sendable {
   private let frequency: Double
   private let groups: String
 
-  init(frequency: Duration, groups: [Int]) {
-    self.frequency = frequency.inSeconds
-    self.groups = groups.map(String.init).joined(separator: ",")
+  init(_ settings: Settings) {
+    frequency = settings[.discovery].frequency.inSeconds
+    groups = settings.groupCondition
   }
 
   /// Never discovered ones first, down or not; then overdue ones that are up, the longest poll first.
@@ -19,7 +19,7 @@ struct DiscoveryDue: Sendable {
   func immediate(_ connection: DatabaseConnection, serviceAge: Duration) throws(DatabaseError) -> [DueJob] {
     let sql = """
       SELECT `device_id`, `poller_group`, `last_discovered` IS NULL FROM `devices`
-      WHERE `disabled` = 0 AND `poller_group` IN (\(groups)) AND (`last_discovered` IS NULL OR (`status` = 1
+      WHERE `disabled` = 0 AND \(groups) AND (`last_discovered` IS NULL OR (`status` = 1
         AND ? >= COALESCE(`last_discovered_timetaken`, 0) * 1.25
         AND `last_discovered` <= DATE_ADD(DATE_SUB(NOW(), INTERVAL ? SECOND), INTERVAL COALESCE(`last_discovered_timetaken`, 0) SECOND)))
       ORDER BY `last_discovered` IS NULL DESC, `last_polled_timetaken` DESC
@@ -30,7 +30,7 @@ struct DiscoveryDue: Sendable {
   /// All enabled devices, down ones too: only a discovery notices what changed while a device was away.
   func all(_ connection: DatabaseConnection) throws(DatabaseError) -> [DueJob] {
     let sql = """
-      SELECT `device_id`, `poller_group`, `last_discovered` IS NULL FROM `devices` WHERE `disabled` = 0 AND `poller_group` IN (\(groups))
+      SELECT `device_id`, `poller_group`, `last_discovered` IS NULL FROM `devices` WHERE `disabled` = 0 AND \(groups)
       ORDER BY `last_discovered` IS NULL DESC, `last_polled_timetaken` DESC
       """
     return try jobs(connection.query(sql))

@@ -10,7 +10,7 @@ struct DiscoveryType: SchedulerType {
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     let frequency = settings[.discovery].frequency
-    let due = DiscoveryDue(frequency: frequency, groups: settings.groups)
+    let due = DiscoveryDue(settings)
     return [
       // There is no index for it, so it reads the whole table: every 10 s.
       DispatchRule(name: "immediate discovery", trigger: .every(.seconds(10)), respectsLocks: true) {

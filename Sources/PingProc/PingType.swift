@@ -10,8 +10,7 @@ struct PingType: SchedulerType {
   func slots(_ settings: Settings) -> Int { settings.groups.count }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
-    let groups = settings.groups.map(String.init).joined(separator: ",")
-    let sql = "SELECT DISTINCT `poller_group` FROM `devices` WHERE `poller_group` IN (\(groups))"
+    let sql = "SELECT DISTINCT `poller_group` FROM `devices` WHERE \(settings.groupCondition)"
     return [
       DispatchRule(name: "ping", trigger: .tick(index: 0, period: settings[.ping].frequency), respectsLocks: false) {
         connection throws(DatabaseError) in

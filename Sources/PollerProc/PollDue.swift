@@ -19,16 +19,14 @@ final class PollDue: @unchecked Sendable {
   private var bound = 0.0
   private var boundUntil: MonotonicTime?
 
-  init(frequency: Duration, groups: [Int]) {
-    self.frequency = frequency.inSeconds
-    // Groups are checked integers. The filter keeps other nodes' devices out of the answer.
-    let list = groups.map(String.init).joined(separator: ",")
+  init(_ settings: Settings) {
+    frequency = settings[.poller].frequency.inSeconds
     sql = """
       SELECT `device_id`, `poller_group`, `last_polled` IS NULL OR
           `last_polled` <= DATE_ADD(DATE_SUB(NOW(), INTERVAL ? SECOND), INTERVAL COALESCE(`last_polled_timetaken`, 0) SECOND)
       FROM `devices`
       WHERE (`last_polled` IS NULL OR `last_polled` <= DATE_SUB(NOW(), INTERVAL ? SECOND))
-        AND `disabled` = 0 AND `poller_group` IN (\(list))
+        AND `disabled` = 0 AND \(settings.groupCondition)
         AND NOT (`last_polled` IS NULL AND `last_discovered` IS NULL)
         AND (`last_polled` IS NULL OR
           `last_polled` <= DATE_ADD(DATE_SUB(NOW(), INTERVAL ? SECOND), INTERVAL COALESCE(`last_polled_timetaken`, 0) SECOND))

@@ -10,7 +10,7 @@ struct PollerType: SchedulerType {
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     let frequency = settings[.poller].frequency
-    let due = PollDue(frequency: frequency, groups: settings.groups)
+    let due = PollDue(settings)
     return [
       DispatchRule(name: "poll", trigger: .every(.seconds(1)), respectsLocks: true, keepsPeriod: frequency) {
         connection throws(DatabaseError) in try due.fetch(connection)

@@ -13,7 +13,7 @@ import Testing
 
   private func take(_ coordinator: LocalCoordinator) -> TakenJob? {
     var taken: TakenJob?
-    coordinator.take(owner: { _ in "me" }) { if case .job(let job) = $0 { taken = job } }
+    coordinator.take(SlotOwner(prefix: "me_", slot: 0)) { if case .job(let job) = $0 { taken = job } }
     return taken
   }
 
@@ -55,7 +55,7 @@ import Testing
 
   @Test func adoptedJobsAndRestoredCooldownsHoldTheirLocks() {
     let (coordinator, clock) = make()
-    coordinator.adopt(TakenJob(item: item("1"), lock: "poller.device.1", owner: "dead"))
+    coordinator.adopt(TakenJob(item: item("1"), lock: "poller.device.1", owner: "dead", slot: 0))
     coordinator.restore(lock: "poller.device.2", owner: "dead", until: clock.now + .seconds(10))
     coordinator.enqueue([item("1"), item("2"), item("3")], respectingLocks: true)
     #expect(take(coordinator)?.item.payload == "3")

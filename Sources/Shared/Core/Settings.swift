@@ -149,6 +149,17 @@ public struct Settings: Codable, Sendable, Equatable {
     self.logFile = base + "/logs/librenms.log"
   }
 
+  /// True: queues and locks are in Redis, shared with other nodes. Decided when the configuration is loaded.
+  public var isClustered = false
+
+  /// Does the dispatch of this node fill queues of this group? In a cluster the master fills all of them.
+  public func serves(_ group: Int) -> Bool { isClustered || groups.contains(group) }
+
+  /// An SQL condition on `poller_group` for the groups that this node's dispatch fills. The groups are checked integers.
+  public var groupCondition: String {
+    isClustered ? "TRUE" : "`poller_group` IN (\(groups.map(String.init).joined(separator: ",")))"
+  }
+
   /// The schedule of a type; every type has one.
   public subscript(_ type: TaskType) -> Schedule {
     get { schedules[type] ?? Schedule(enabled: false, workers: 1, frequency: .seconds(300)) }

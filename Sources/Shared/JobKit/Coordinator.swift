@@ -1,15 +1,35 @@
 import Core
 
+/// Who holds a job's lock: `<poller name>-<uuid>-<Type>_<group>-<slot>`, slots from 1, as a Python node writes it.
+public struct SlotOwner: Equatable, Sendable {
+  /// `<poller name>-<uuid>-<Type>_`
+  public var prefix: String
+  /// From 0.
+  public var slot: Int
+
+  public init(prefix: String, slot: Int) {
+    self.prefix = prefix
+    self.slot = slot
+  }
+
+  public var suffix: String { "-\(slot + 1)" }
+
+  public func name(group: Int) -> String { "\(prefix)\(group)\(suffix)" }
+}
+
 /// A job that was taken from a queue, its lock held.
 public struct TakenJob: Equatable, Sendable {
   public var item: QueueItem
   public var lock: String
   public var owner: String
+  /// The slot that took it, from 0.
+  public var slot: Int
 
-  public init(item: QueueItem, lock: String, owner: String) {
+  public init(item: QueueItem, lock: String, owner: String, slot: Int) {
     self.item = item
     self.lock = lock
     self.owner = owner
+    self.slot = slot
   }
 }
 
@@ -18,7 +38,7 @@ public enum TakeResult: Equatable, Sendable {
   case job(TakenJob)
   /// Nothing waits that could be taken now.
   case empty
-  /// The coordinator can't be asked now; it says when it can again.
+  /// The coordinator can't be asked now; it wakes the engine when it can again.
   case unavailable
 }
 
@@ -39,13 +59,21 @@ public struct LockRule: Sendable {
 public protocol Coordinator: AnyObject {
   /// Something was enqueued, or the coordinator is available again: a `take` may be worth it.
   var onWake: (() -> Void)? { get set }
+  /// May this node fill queues now?
+  var leads: Bool { get }
+  /// The server of the queue is away.
+  var isAway: Bool { get }
+  /// True: nothing tells of members that others enqueue, so a `take` a second has to look.
+  var needsPolling: Bool { get }
 
+  /// To be called about every second.
+  func turn(at now: MonotonicTime)
   /// Adds what does not wait yet. With `respectingLocks`, members whose lock is held are left out.
   func enqueue(_ items: [QueueItem], respectingLocks: Bool)
   /// Puts a member where `score` says, also if it waits already.
   func lift(_ item: QueueItem)
   /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped.
-  func take(owner: (QueueItem) -> String, _ answer: @escaping (TakeResult) -> Void)
+  func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void)
   /// The job is over: its lock ends now, or after `hold`.
   func finish(_ job: TakenJob, hold: Duration?)
   /// The job could not be looked at now: back with its score, lock released.
@@ -56,7 +84,8 @@ public protocol Coordinator: AnyObject {
   func restore(lock: String, owner: String, until: MonotonicTime)
   /// Who holds the lock, as far as it is known here without asking anybody.
   func isHeld(_ lock: String) -> Bool
-  func contains(_ item: QueueItem) -> Bool
+  /// The service stops: leadership is given back.
+  func retire(_ done: @escaping () -> Void)
 
   /// Members that wait, and since when the longest does.
   var depth: Int { get }

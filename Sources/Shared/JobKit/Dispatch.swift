@@ -57,7 +57,7 @@ public final class Dispatch {
 
   /// To be called about every second.
   public func turn(at now: MonotonicTime) {
-    guard !engine.draining else { return }
+    guard !engine.draining, engine.coordinator.leads else { return }
     for rule in active { turn(rule, at: now) }
     prune(at: now)
   }
@@ -72,7 +72,7 @@ public final class Dispatch {
   }
 
   private func turn(_ entry: Active, at now: MonotonicTime) {
-    guard !entry.asked, engine.sql.isUp == true else { return }
+    guard !entry.asked, engine.sql.isUp == true, engine.coordinator.leads else { return }
     switch entry.rule.trigger {
     case .every(let period):
       guard entry.next <= now else { return }
@@ -127,7 +127,7 @@ public final class Dispatch {
     let wall = WallClock.now.inSeconds
     var items: [QueueItem] = []
     items.reserveCapacity(jobs.count)
-    for (position, job) in jobs.enumerated() where engine.settings.groups.contains(job.group) {
+    for (position, job) in jobs.enumerated() where engine.settings.serves(job.group) {
       // Of one pass, in the order of the query.
       var item = QueueItem(payload: job.payload, group: job.group, score: wall + Double(position) * 1e-6)
       if rule.respectsLocks, engine.coordinator.isHeld(engine.type.lockName(item)) { continue }
@@ -139,7 +139,7 @@ public final class Dispatch {
         items.append(item)
       }
     }
-    if !items.isEmpty { engine.coordinator.enqueue(items, respectingLocks: false) }
+    if !items.isEmpty { engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks) }
   }
 
   private func delay(_ item: QueueItem, until due: MonotonicTime) {

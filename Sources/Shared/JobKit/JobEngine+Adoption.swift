@@ -36,7 +36,7 @@ extension JobEngine {
     let now = MonotonicTime.now
     for (id, cooldown) in cooldowns.cooldowns where cooldown.until > now {
       let item = QueueItem(payload: String(id), group: 0, score: 0)
-      coordinator.restore(lock: type.lockName(item), owner: ownerName(item, slot: 0), until: cooldown.until)
+      coordinator.restore(lock: type.lockName(item), owner: owner(0).name(group: 0), until: cooldown.until)
     }
   }
 
@@ -68,7 +68,7 @@ extension JobEngine {
   private func load(_ slot: JobSlot) {
     let record = table.record(slot.index)
     let item = QueueItem(payload: record.payload, group: record.group, score: record.score)
-    let job = TakenJob(item: item, lock: record.lock, owner: record.owner)
+    let job = TakenJob(item: item, lock: record.lock, owner: record.owner, slot: slot.index)
     slot.job = job
     slot.startedAt = record.startedAt
     slot.startedWall = record.startedWall

@@ -60,7 +60,8 @@ public final class JobEngine {
   }
 
   /// Slots that may be busy by the settings. The table may have more, from a time when there were more.
-  var slotLimit: Int { min(type.slots(settings), table.slotCount) }
+  /// A type that is disabled here has none; in a cluster its child only dispatches, for the other nodes.
+  var slotLimit: Int { settings[type.type].enabled ? min(type.slots(settings), table.slotCount) : 0 }
 
   var busy: Int { slots.reduce(0) { $0 + ($1.phase == .free ? 0 : 1) } }
 
@@ -95,8 +96,13 @@ public final class JobEngine {
     table.lastTurn = now
     enforceDeadlines()
     router.report()
-    if let until = forkRefusedUntil, now >= until { forkRefusedUntil = nil }
-    wake()
+    if let until = forkRefusedUntil, now >= until {
+      forkRefusedUntil = nil
+      wake()
+    }
+    coordinator.turn(at: now)
+    // The ramp opens with time; otherwise whatever changes wakes us.
+    if coordinator.needsPolling || !dry { wake() }
   }
 
   // MARK: Taking
@@ -131,7 +137,7 @@ public final class JobEngine {
 
   private func take(into slot: JobSlot) {
     slot.phase = .reserved
-    coordinator.take(owner: { [self] item in ownerName(item, slot: slot.index) }) { [weak self] result in
+    coordinator.take(owner(slot.index)) { [weak self] result in
       guard let self else { return }
       switch result {
       case .empty, .unavailable:
@@ -146,9 +152,8 @@ public final class JobEngine {
     }
   }
 
-  /// `<poller name>-<uuid>-<Type>_<group>-<slot>`, slots from 1: what a Python node writes, so that an admin reads both alike.
-  func ownerName(_ item: QueueItem, slot: Int) -> String {
-    "\(settings.pollerName)-\(settings.nodeID)-\(type.type.ownerName)_\(item.group)-\(slot + 1)"
+  func owner(_ slot: Int) -> SlotOwner {
+    SlotOwner(prefix: "\(NodeIdentity.owner(settings))-\(type.type.ownerName)_", slot: slot)
   }
 
   /// Asks whether the job should still run, and starts it.
@@ -210,6 +215,7 @@ public final class JobEngine {
     heartbeat.lastError = lastError
     heartbeat.droppedOutput = router.dropped
     if sql.isUp == false { heartbeat.outages.insert(.database) }
+    if coordinator.isAway { heartbeat.outages.insert(.redis) }
     if forkRefusedUntil != nil { heartbeat.outages.insert(.fork) }
   }
 }

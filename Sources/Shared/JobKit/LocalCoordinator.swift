@@ -31,14 +31,20 @@ public final class LocalCoordinator: Coordinator {
     onWake?()
   }
 
-  public func take(owner: (QueueItem) -> String, _ answer: @escaping (TakeResult) -> Void) {
+  public var leads: Bool { true }
+  public var isAway: Bool { false }
+  public var needsPolling: Bool { false }
+  public func turn(at now: MonotonicTime) {}
+  public func retire(_ done: @escaping () -> Void) { done() }
+
+  public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     let now = clock()
     while let item = queue.take() {
       let lock = rule.name(item)
-      let name = owner(item)
+      let name = owner.name(group: item.group)
       // The lock of a running job has no end here: it lives in this process and its job table, and both know when the job ends.
       if locks.acquire(lock, owner: name, until: nil, at: now) {
-        return answer(.job(TakenJob(item: item, lock: lock, owner: name)))
+        return answer(.job(TakenJob(item: item, lock: lock, owner: name, slot: owner.slot)))
       }
     }
     answer(.empty)
@@ -67,6 +73,4 @@ public final class LocalCoordinator: Coordinator {
   }
 
   public func isHeld(_ lock: String) -> Bool { locks.holder(of: lock, at: clock()) != nil }
-
-  public func contains(_ item: QueueItem) -> Bool { queue.contains(item.payload, group: item.group) }
 }
