@@ -33,10 +33,13 @@ let package = Package(
     .target(name: "CLinuxShims", cSettings: strictC),
     .target(name: "CSystemd", cSettings: strictC, linkerSettings: [.linkedLibrary("systemd")]),
     .target(name: "CMariaDB", cSettings: strictC, linkerSettings: [.linkedLibrary("mariadb")]),
+    .target(name: "CHiredis", cSettings: strictC, linkerSettings: [.linkedLibrary("hiredis")]),
 
     .target(name: "Core", dependencies: ["CLinuxShims", "CSystemd", logging], path: "Sources/Shared/Core", swiftSettings: strict),
     .target(
       name: "Database", dependencies: ["Core", "CMariaDB", logging], path: "Sources/Shared/Database", swiftSettings: strict),
+    .target(
+      name: "Redis", dependencies: ["Core", "CHiredis", "CLinuxShims", logging], path: "Sources/Shared/Redis", swiftSettings: strict),
     .target(
       name: "JobKit", dependencies: ["Core", "Database", "CLinuxShims", logging], path: "Sources/Shared/JobKit",
       swiftSettings: strict),
@@ -54,6 +57,8 @@ let package = Package(
     tests("SupervisorTests", ["Supervisor", "Core"]),
     .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
+    .target(name: "RedisFixture", dependencies: ["Core"], path: "Tests/RedisFixture", swiftSettings: strict),
+    tests("RedisTests", ["Redis", "Core", "CLinuxShims", "RedisFixture", logging]),
     .testTarget(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture"], exclude: ["Fixtures"],
       swiftSettings: strict),
