@@ -54,7 +54,10 @@ let package = Package(
     tests("JobKitTests", ["JobKit", "Core", "Database", "CLinuxShims", "SpawnProbe", "Fixture", logging]),
     // Stops between spawn and job table, for the test that kills at that very point.
     .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims"], path: "Tests/SpawnProbe", swiftSettings: strict),
-    tests("SupervisorTests", ["Supervisor", "Core"]),
+    tests("SupervisorTests", ["Supervisor", "SupervisorStandIn", "Core", "Fixture"]),
+    // Children and a configuration helper that behave as badly as a test wants.
+    .executableTarget(
+      name: "SupervisorStandIn", dependencies: ["Core", "CLinuxShims"], path: "Tests/SupervisorStandIn", swiftSettings: strict),
     .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
     .target(name: "RedisFixture", dependencies: ["Core"], path: "Tests/RedisFixture", swiftSettings: strict),

@@ -29,6 +29,8 @@ final class Child {
 
   /// A child that was killed and not reaped for this long hangs in the kernel.
   static let killLimit = Duration.seconds(10)
+  /// Scripts can wait so long for a successor to enforce their limits; it knows more about them than the supervisor.
+  static let shortAbsence = Duration.seconds(5)
 
   let type: TaskType
   let log: Logger
@@ -44,6 +46,7 @@ final class Child {
   private(set) var readySince: MonotonicTime?
   private(set) var killedAt: MonotonicTime?
   private(set) var nextStart: MonotonicTime?
+  private var restartDelay: Duration?
   private(set) var heartbeat: Heartbeat?
   private(set) var heardAt: MonotonicTime?
   /// Deaths that nobody asked for, since the supervisor started.
@@ -73,11 +76,8 @@ final class Child {
   var isSettled: Bool { !machine.want || machine.state == .running }
   func isCrashLooping(now: MonotonicTime) -> Bool { policy.isCrashLooping(now: now.sinceBoot) }
 
-  /// No process enforces the limits of this child's scripts, and none will within 5 s.
-  func leavesScriptsAlone(now: MonotonicTime) -> Bool {
-    guard !machine.isAlive else { return false }
-    return nextStart.map { $0 - now > .seconds(5) } ?? true
-  }
+  /// No process enforces the limits of this child's scripts, and none was to do so within 5 s.
+  var leavesScriptsAlone: Bool { !machine.isAlive && restartDelay.map { $0 > Self.shortAbsence } ?? true }
 
   // MARK: What is wanted
 
@@ -131,6 +131,7 @@ final class Child {
   private func spawn() {
     restartTimer = nil
     nextStart = nil
+    restartDelay = nil
     do throws(SystemError) {
       try launch()
       log.info("started", metadata: ["child": "\(pid)", "generation": "\(generation)"])
@@ -203,6 +204,7 @@ final class Child {
       log.warning("\(lastDeath ?? "the child is gone"); the next start is \(next)")
     }
     nextStart = now + verdict.delay
+    restartDelay = verdict.delay
     restartTimer = surroundings.loop.schedule(after: verdict.delay) { [weak self] in
       guard let self else { return }
       perform(machine.restartDue())
@@ -213,6 +215,7 @@ final class Child {
     if let restartTimer { surroundings.loop.cancel(restartTimer) }
     restartTimer = nil
     nextStart = nil
+    restartDelay = nil
   }
 
   // MARK: What the child says

@@ -18,9 +18,9 @@ final class DeadlineEnforcer {
   /// Looks at the scripts of types without a child. `now`: the present; `endAll`: the operator does not want to wait for any of them.
   /// Returns how many live.
   func enforce(_ types: [TaskType], now: MonotonicTime, endAll: Bool) -> Int {
-    var alive: Set<ProcessIdentity> = []
+    var living = 0
     for job in types.flatMap({ tables.running($0) }) {
-      alive.insert(job.process)
+      living += 1
       let deadline = endAll ? now : job.record.deadline
       switch DeadlinePolicy.action(deadline: deadline, terminatedAt: terminated[job.process] ?? job.terminatedAt, now: now) {
       case .none: continue
@@ -33,8 +33,9 @@ final class DeadlineEnforcer {
         signal(job.process, SIGKILL)
       }
     }
-    terminated = terminated.filter { alive.contains($0.key) }
-    return alive.count
+    // By the process and not by `types`: a child that came back for a moment must not grant its scripts another 5 s.
+    terminated = terminated.filter { $0.key.isAlive }
+    return living
   }
 
   private func describe(_ job: JobTables.Job) -> Logger.Metadata {

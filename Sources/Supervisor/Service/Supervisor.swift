@@ -155,7 +155,7 @@ final class Supervisor {
   }
 
   private func enforceDeadlines(_ now: MonotonicTime) {
-    let alone = children.filter { $0.leavesScriptsAlone(now: now) || stopping != nil && !$0.machine.isAlive }.map(\.type)
+    let alone = children.filter { $0.leavesScriptsAlone || stopping != nil && !$0.machine.isAlive }.map(\.type)
     let living = enforcer.enforce(alone, now: now, endAll: stopping?.killing ?? false)
     stopping?.scripts = living
     considerEnd()
