@@ -41,7 +41,7 @@ let package = Package(
     .target(
       name: "Redis", dependencies: ["Core", "CHiredis", "CLinuxShims", logging], path: "Sources/Shared/Redis", swiftSettings: strict),
     .target(
-      name: "JobKit", dependencies: ["Core", "Database", "CLinuxShims", logging], path: "Sources/Shared/JobKit",
+      name: "JobKit", dependencies: ["Core", "Database", "Redis", "CLinuxShims", logging], path: "Sources/Shared/JobKit",
       swiftSettings: strict),
 
     childProcess("Supervisor", ["CSystemd", "CLinuxShims", arguments, logging]),

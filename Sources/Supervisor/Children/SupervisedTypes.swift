@@ -8,9 +8,10 @@ enum SupervisedTypes {
     .ping,
   ]
 
-  /// Whether the configuration wants a child for the type on this node.
+  /// Whether the configuration wants a child for the type on this node. In a cluster all types run, disabled ones without slots: the
+  /// master fills the queues of all types for the whole cluster.
   static func isWanted(_ type: TaskType, _ settings: Settings) -> Bool {
-    settings[type].enabled
+    settings[type].enabled || settings.isClustered
   }
 
   /// The shortest lifetime of a lock that jobs of the type hold (COMPAT section 3); a child that is silent for longer has lost them.

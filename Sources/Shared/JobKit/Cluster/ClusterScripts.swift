@@ -1,0 +1,101 @@
+/// The Lua scripts, each one step that must not be torn. Keys and values as in `ClusterNames`.
+public enum ClusterScripts {
+  /// Takes the lowest member of several queues whose lock is free, locks it, and notes it as in flight.
+  ///
+  /// KEYS: in-flight hash, then the queues. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, lock kind (`payload` or `group`),
+  /// then the queues' groups. Answer: {1, payload, score, group, waiting, lowest score} or {0, waiting, lowest score}.
+  ///
+  /// Over all queues the lowest score is the longest waiting one, so groups share the slots in proportion to what waits and none starves.
+  /// At most 16 members with a held lock are dropped in one call, as Python drops them, so the server is never held up.
+  public static let take = """
+    local function lowest()
+      local best, at, score, waiting = nil, nil, nil, 0
+      for i = 2, #KEYS do
+        local head = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')
+        if head[1] then
+          waiting = waiting + redis.call('ZCARD', KEYS[i])
+          if not score or tonumber(head[2]) < tonumber(score) then best, at, score = head[1], i, head[2] end
+        end
+      end
+      return best, at, score, waiting
+    end
+    for try = 1, 16 do
+      local member, at, score, waiting = lowest()
+      if not member then return {0, 0, ''} end
+      local group = ARGV[5 + at]
+      redis.call('ZREM', KEYS[at], member)
+      local name = member
+      if ARGV[6] == 'group' then name = group end
+      local lock = ARGV[5] .. name
+      local owner = ARGV[2] .. group .. ARGV[3]
+      if redis.call('SET', lock, owner, 'PX', ARGV[4], 'NX') then
+        redis.call('HSET', KEYS[1], ARGV[1], group .. '\\t' .. score .. '\\t' .. lock .. '\\t' .. owner .. '\\t' .. member)
+        local _, _, oldest = lowest()
+        return {1, member, score, group, waiting - 1, oldest or ''}
+      end
+    end
+    local _, _, score, waiting = lowest()
+    return {0, waiting, score or ''}
+    """
+
+  /// Ends a job: its lock is deleted, or kept for a while. KEYS: in-flight hash, lock. ARGV: field, owner, hold in ms (0 = delete).
+  public static let finish = """
+    redis.call('HDEL', KEYS[1], ARGV[1])
+    if redis.call('GET', KEYS[2]) ~= ARGV[2] then
+      if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3], 'NX') end
+      return 0
+    end
+    if ARGV[3] == '0' then return redis.call('DEL', KEYS[2]) end
+    return redis.call('PEXPIRE', KEYS[2], ARGV[3])
+    """
+
+  /// Puts a job back that was taken and not started. KEYS: in-flight hash, lock, queue. ARGV: field, owner, score, member.
+  public static let putBack = """
+    redis.call('HDEL', KEYS[1], ARGV[1])
+    if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
+    return redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[4])
+    """
+
+  /// Queues members while the master lock is still ours. KEYS: master lock. ARGV: owner, `1` to leave out members whose lock is held, then
+  /// triples of queue, score and member, and their lock in fourth place. Answer: how many were added, -1 = the lock is not ours any more.
+  public static let enqueue = """
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+    local added = 0
+    for i = 3, #ARGV, 4 do
+      if ARGV[2] == '0' or redis.call('EXISTS', ARGV[i + 3]) == 0 then
+        added = added + redis.call('ZADD', ARGV[i], 'NX', ARGV[i + 1], ARGV[i + 2])
+      end
+    end
+    return added
+    """
+
+  /// Keeps locks of running jobs. KEYS: locks. ARGV: ttl in ms, then the owners. Answer: for each lock 1 = ours, else its owner.
+  /// A missing lock is taken again: it lapsed or the server lost it, and the job still runs.
+  public static let renew = """
+    local result = {}
+    for i, lock in ipairs(KEYS) do
+      local owner = redis.call('GET', lock)
+      if not owner or owner == ARGV[i + 1] then
+        redis.call('SET', lock, ARGV[i + 1], 'PX', ARGV[1])
+        result[i] = 1
+      else
+        result[i] = owner
+      end
+    end
+    return result
+    """
+
+  /// Takes or renews the master lock. KEYS: master lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
+  public static let lead = """
+    local owner = redis.call('GET', KEYS[1])
+    if owner and owner ~= ARGV[1] then return owner end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1
+    """
+
+  /// Gives the master lock back. KEYS: master lock. ARGV: owner.
+  public static let abdicate = """
+    if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+    return 0
+    """
+}

@@ -1,0 +1,288 @@
+import Core
+import Logging
+import Redis
+
+/// Queue and locks in Redis, shared by the nodes of a cluster, Python ones among them.
+public final class RedisCoordinator: Coordinator {
+  /// Locks of running jobs live at least this long between renewals.
+  private static let shortestHold = Duration.seconds(60)
+  /// Members of one enqueue script: the server answers nobody else while it runs, some 2 ms for this many.
+  private static let chunk = 500
+  /// With invalidations there is no need to look; now and then it costs nothing, should one have been lost.
+  private static let lookAnyway = Duration.seconds(30)
+
+  public var onWake: (() -> Void)?
+  public private(set) var depth = 0
+  private var oldestScore: Double?
+
+  private let link: any ClusterLink
+  private let commands: ClusterCommands
+  private let rule: LockRule
+  private let lockPrefix: String
+  private let leaderName: String
+  private let log: Logger
+  private let masterTtl: () -> Duration
+  private let groups: () -> [Int]
+  private var mastership = MastershipPolicy()
+  private var claiming = false
+  /// Jobs of this node that have a lock: in slots of the table, by slot.
+  private var held: [Int: (job: TakenJob, renewAt: MonotonicTime)] = [:]
+  /// Ends that the server has not taken yet.
+  private var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
+  /// Cool-downs from the job table; only set anew when the server has lost them.
+  private var restored: [(lock: String, owner: String, until: MonotonicTime)] = []
+  private var reconciled = false
+  private var reconciling = false
+  private var taking: Set<Int> = []
+  private var lookAt = MonotonicTime(nanoseconds: 0)
+  /// Set by the link: this coordinator is told when somebody enqueues.
+  public var isTold = false
+
+  public struct Node {
+    public var link: any ClusterLink
+    public var names: ClusterNames
+    public var leaderName: String
+    public var lockPrefix: String
+    public var usesGroupLocks: Bool
+    public var masterTtl: () -> Duration
+    public var groups: () -> [Int]
+
+    public init(
+      link: any ClusterLink, names: ClusterNames, leaderName: String, lockPrefix: String, usesGroupLocks: Bool,
+      masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int]
+    ) {
+      self.link = link
+      self.names = names
+      self.leaderName = leaderName
+      self.lockPrefix = lockPrefix
+      self.usesGroupLocks = usesGroupLocks
+      self.masterTtl = masterTtl
+      self.groups = groups
+    }
+  }
+
+  /// `rule` names locks without the contract's prefix, as the job table keeps them.
+  public init(_ node: Node, rule: LockRule, log: Logger) {
+    link = node.link
+    leaderName = node.leaderName
+    lockPrefix = node.names.lock("")
+    masterTtl = node.masterTtl
+    groups = node.groups
+    self.rule = rule
+    self.log = log
+    commands = ClusterCommands(
+      link: node.link, names: node.names, lockPrefix: node.names.lock(node.lockPrefix), usesGroupLocks: node.usesGroupLocks)
+  }
+
+  public var leads: Bool { link.isUp && reconciled && mastership.leads(at: Self.instant(), ttl: masterTtl()) }
+  public var isAway: Bool { !link.isUp }
+  public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt }
+
+  /// For reports; to a second, as scores are wall clock times.
+  public var oldest: MonotonicTime? {
+    oldestScore.flatMap { $0 > 1e6 ? .now - (WallClock.now - Duration(seconds: $0)) : nil }
+  }
+
+  // MARK: Coming and going of the server
+
+  /// To be called when the link came up or went down.
+  public func linkChanged(up: Bool) {
+    reconciled = false
+    reconciling = false
+    mastership.lost()
+    claiming = false
+    guard up else { return }
+    reconcile()
+  }
+
+  /// First the locks of running jobs, then what ended meanwhile, then what was taken but never reached the job table; then work.
+  private func reconcile() {
+    guard !reconciling else { return }
+    reconciling = true
+    renew(Array(held.values.map(\.job)))
+    let now = MonotonicTime.now
+    let ends = unfinished
+    unfinished = []
+    for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
+    commands.inFlight { [weak self] result in
+      guard let self else { return }
+      guard case .success(let notes) = result else {
+        reconciling = false
+        return
+      }
+      var lost = 0
+      for (slot, job) in notes where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock {
+        guard !taking.contains(slot) else { continue }
+        lost += 1
+        commands.putBack(job) { _ in }
+      }
+      if lost > 0 { log.warning("\(lost) jobs that were taken and never started are back in the queue") }
+      if notes.isEmpty, !held.isEmpty { mastership.foundEmptyServer(at: Self.instant()) }
+      for cooldown in restored where cooldown.until > now {
+        link.send([
+          "SET", lockPrefix + cooldown.lock, cooldown.owner, "PX", String((cooldown.until - now).nanoseconds / 1_000_000 + 1), "NX",
+        ]) { _ in }
+      }
+      restored = []
+      reconciled = true
+      claim()
+      onWake?()
+    }
+  }
+
+  // MARK: Turning
+
+  public func turn(at now: MonotonicTime) {
+    guard link.isUp else { return }
+    guard reconciled else { return reconcile() }
+    switch mastership.turn(at: Self.instant()) {
+    case .claim: claim()
+    case .look: look()
+    case .abdicate: abdicate {}
+    }
+    let due = held.values.filter { $0.renewAt <= now }.map(\.job)
+    if !due.isEmpty { renew(due) }
+  }
+
+  /// An unfit node gives way to fitter ones.
+  public func change(mayLead: Bool) {
+    mastership.change(isFit: mayLead, jitter: .milliseconds(Int.random(in: 0...3000)))
+    turn(at: .now)
+  }
+
+  public func retire(_ done: @escaping () -> Void) {
+    let led = leads
+    mastership.retire()
+    if link.isUp && led { abdicate(done) } else { done() }
+  }
+
+  private func claim() {
+    guard !claiming else { return }
+    claiming = true
+    let asked = Self.instant()
+    let led = leads
+    commands.lead(owner: leaderName, ttl: masterTtl()) { [weak self] result in
+      guard let self else { return }
+      claiming = false
+      switch result {
+      // The lock's lifetime counts from before the question, so we never believe in it for longer than the server does.
+      case .success(.integer(1)): mastership.claimed(asked: asked)
+      case .success(let reply): mastership.refused(by: reply.text ?? "nobody")
+      case .failure: return
+      }
+      if leads != led {
+        log.info(leads ? "this node dispatches for the cluster" : "another node dispatches for the cluster")
+        onWake?()
+      }
+    }
+  }
+
+  private func look() {
+    link.send(["GET", ClusterNames.masterLock]) { [weak self] result in
+      if case .success(let reply) = result { self?.mastership.saw(owner: reply.text, at: Self.instant()) }
+    }
+  }
+
+  private func abdicate(_ done: @escaping () -> Void) {
+    mastership.abdicated()
+    commands.abdicate(owner: leaderName) { _ in done() }
+  }
+
+  // MARK: Queue
+
+  public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
+    var rest = items[...]
+    while !rest.isEmpty {
+      let part = Array(rest.prefix(Self.chunk))
+      rest = rest.dropFirst(Self.chunk)
+      commands.enqueue(part, respectingLocks: respectingLocks, leader: leaderName) { [weak self] result in
+        guard let self else { return }
+        switch result {
+        case .success(.integer(-1)):
+          mastership.refused(by: "another node")
+          log.info("another node dispatches for the cluster")
+        case .success(let reply): if (reply.integer ?? 0) > 0 { onWake?() }
+        case .failure: break
+        }
+      }
+    }
+  }
+
+  public func lift(_ item: QueueItem) {
+    commands.lift(item) { [weak self] _ in self?.onWake?() }
+  }
+
+  public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
+    guard link.isUp, reconciled else { return answer(.unavailable) }
+    let ttl = rule.ttl()
+    taking.insert(owner.slot)
+    commands.take(owner, groups: groups(), ttl: ttl) { [weak self] result in
+      guard let self else { return }
+      taking.remove(owner.slot)
+      switch result {
+      case .job(let job, let waiting, let oldest):
+        depth = waiting
+        oldestScore = oldest
+        hold(job, for: ttl)
+        answer(.job(job))
+      case .empty(let waiting, let oldest):
+        depth = waiting
+        oldestScore = oldest
+        lookAt = .now + Self.lookAnyway
+        answer(.empty)
+      case .failed(let error):
+        if !error.isOutage { log.error("can't take work from Redis: \(error)") }
+        answer(.unavailable)
+      }
+    }
+  }
+
+  // MARK: Locks
+
+  private func hold(_ job: TakenJob, for ttl: Duration) {
+    held[job.slot] = (job, .now + ttl / 3)
+  }
+
+  public func finish(_ job: TakenJob, hold: Duration?) {
+    held[job.slot] = nil
+    let until = hold.map { MonotonicTime.now + $0 }
+    commands.finish(job, hold: hold.flatMap { $0 > .zero ? $0 : nil }) { [weak self] result in
+      // Nothing is known of it: done again when the server is back. Doing it twice does no harm.
+      if case .failure(let error) = result, error.isOutage { self?.unfinished.append((job, until)) }
+    }
+  }
+
+  public func putBack(_ job: TakenJob) {
+    held[job.slot] = nil
+    // On an outage its note in the in-flight hash brings it back.
+    commands.putBack(job) { _ in }
+  }
+
+  public func adopt(_ job: TakenJob) {
+    var job = job
+    // The predecessor may have run without Redis.
+    if !job.lock.hasPrefix(lockPrefix) { job.lock = lockPrefix + job.lock }
+    held[job.slot] = (job, .now)
+  }
+
+  public func restore(lock: String, owner: String, until: MonotonicTime) {
+    restored.append((lock, owner, until))
+  }
+
+  /// The server is asked in the same step that enqueues.
+  public func isHeld(_ lock: String) -> Bool { false }
+
+  private func renew(_ jobs: [TakenJob]) {
+    guard !jobs.isEmpty else { return }
+    let ttl = max(rule.ttl(), Self.shortestHold)
+    commands.renew(jobs, ttl: ttl) { [weak self] result in
+      guard let self, case .success(let reply) = result else { return }
+      for (job, state) in zip(jobs, reply.elements ?? []) where state.integer != 1 {
+        log.warning("the lock \(job.lock) of a running job is held by \(state.text ?? "another"); the job goes on")
+      }
+    }
+    for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, .now + ttl / 3) }
+  }
+
+  private static func instant() -> Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }
+}
