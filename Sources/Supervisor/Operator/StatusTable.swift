@@ -18,7 +18,7 @@ enum StatusTable {
   }
 
   private static func types(_ report: StatusReport) -> [String] {
-    let header = ["TYPE", "STATE", "PID", "UP", "RESTARTS", "BUSY", "QUEUED", "OLDEST", "DONE", "FAILED", "WORKER SECONDS"]
+    let header = ["TYPE", "STATE", "PID", "UP", "DIED", "BUSY", "QUEUED", "OLDEST", "DONE", "FAILED", "WORKER SECONDS"]
     return columns([header] + report.types.map { row($0, isConfigured: report.epoch > 0) })
   }
 
@@ -27,10 +27,11 @@ enum StatusTable {
     let pid = type.pid.map { String($0) } ?? "-"
     let uptime = type.uptime.map { age($0) } ?? "-"
     let oldest = type.oldestDue.map { age($0) } ?? "-"
-    let seconds = type.capacity > 0 ? "\(whole(type.consumed))/\(whole(type.capacity)) \(percent(type))" : "-"
+    let seconds = type.capacity > 0 ? "\(short(type.consumed))/\(short(type.capacity)) \(percent(type))" : "-"
     let slots = "\(type.busy)/\(type.slots)"
     return [
-      type.type, state, pid, uptime, String(type.restarts), slots, String(type.queued), oldest, String(type.done), String(type.failed),
+      type.type, state, pid, uptime, String(type.restarts), slots, String(type.queued), oldest, short(Double(type.done)),
+      short(Double(type.failed)),
       seconds,
     ]
   }
@@ -76,6 +77,15 @@ enum StatusTable {
 
   private static func percent(_ type: StatusReport.Child) -> String {
     "\(whole(100 * type.consumed / type.capacity))%"
+  }
+
+  /// At most six characters up to a billion: 99999, 307k, 12M.
+  private static func short(_ value: Double) -> String {
+    switch abs(value) {
+    case ..<100_000: "\(whole(value))"
+    case ..<10_000_000: "\(whole(value / 1000))k"
+    default: "\(whole(value / 1_000_000))M"
+    }
   }
 
   /// A number from another process may be anything.

@@ -43,7 +43,7 @@ extension Supervisor {
 
   func phase(_ now: MonotonicTime) -> StatusText.Phase {
     if stopping != nil { return .draining(jobs: runningJobs()) }
-    if settings == nil { return waitingReason.map { .waiting($0) } ?? .starting }
+    if settings == nil { return .waiting(waitingReason ?? "the configuration") }
     if let outage = blockingOutage() { return .waiting(outage) }
     return children.allSatisfy(\.isSettled) || notifier.isReady ? .working : .starting
   }
