@@ -93,7 +93,8 @@ public final class RedisConnection {
     }
     connectTimer = loop.schedule(after: configuration.limits.connect) { [weak self] in
       guard let self else { return }
-      end(RedisError(.unreachable, "\(address): not connected within \(configuration.limits.connect)"))
+      let what = state == .connecting ? "not connected" : "connected, but no answer"
+      end(RedisError(.unreachable, "\(address): \(what) within \(configuration.limits.connect)"))
     }
   }
 
@@ -152,6 +153,8 @@ public final class RedisConnection {
           end(error)
         } else if step == .ping {
           state = .ready
+          if let timer = connectTimer { loop.cancel(timer) }
+          connectTimer = nil
           watchIdle()
           onReady?()
         }
@@ -184,11 +187,7 @@ public final class RedisConnection {
     }
   }
 
-  fileprivate func connected() {
-    if let timer = connectTimer { loop.cancel(timer) }
-    connectTimer = nil
-    greet()
-  }
+  fileprivate func connected() { greet() }
 
   fileprivate func replied(_ reply: RedisReply) {
     lastTraffic = .now

@@ -2,7 +2,7 @@ import Core
 
 /// The deadlines of a connection. Every wait for a server has one of these.
 public struct RedisLimits: Equatable, Sendable {
-  /// Until TCP or the socket is connected. The kernel repeats a lost SYN after 1 s, so less would turn one lost packet into an outage.
+  /// Until a connection stands and the server has answered the greeting. The kernel repeats a lost SYN after 1 s, so less would turn one lost packet into an outage.
   public var connect = Duration.seconds(3)
   /// For an answer. A server that is silent for longer counts as gone, although its socket is open (SIGSTOP, a hanging disk): well under
   /// the 20 s that a master's lock lives, so that its node notices first.

@@ -1,0 +1,65 @@
+import Core
+import Logging
+import Synchronization
+
+@testable import Redis
+
+/// A link on a loop of its own, and what it said.
+final class LinkScene {
+  let test: TestLoop
+  let link: RedisLink
+  let lines = LogLines()
+  private(set) var changes: [Bool] = []
+  var invalidations: [[String]?] = []
+
+  init(_ settings: RedisSettings, tracking: Bool = false, _ change: (inout RedisLimits) -> Void = { _ in }) throws {
+    test = try TestLoop()
+    var limits = RedisLimits()
+    change(&limits)
+    let lines = lines
+    let availability = RedisAvailability(log: Logger(label: "test") { _ in lines })
+    link = RedisLink(loop: test.loop, settings: settings, name: "scene", availability: availability, limits: limits)
+    link.onChange = { [unowned self] in changes.append($0) }
+    if tracking { link.onInvalidation = { [unowned self] in invalidations.append($0) } }
+    link.start()
+  }
+
+  deinit { link.stop() }
+
+  func isUp(within limit: Duration = .seconds(5)) -> Bool { test.turn(until: limit) { self.link.isUp } }
+  func isDown(within limit: Duration = .seconds(5)) -> Bool { test.turn(until: limit) { !self.link.isUp } }
+
+  func ask(_ words: RedisArgument...) -> Result<RedisReply, RedisError>? {
+    var result: Result<RedisReply, RedisError>?
+    link.send(words) { result = $0 }
+    test.turn(until: .seconds(8)) { result != nil }
+    return result
+  }
+
+  func eval(_ script: RedisScript, _ keys: [String] = [], _ arguments: [RedisArgument] = []) -> Result<RedisReply, RedisError>? {
+    var result: Result<RedisReply, RedisError>?
+    link.eval(script, keys: keys, arguments: arguments) { result = $0 }
+    test.turn(until: .seconds(8)) { result != nil }
+    return result
+  }
+}
+
+/// Log lines as "level text".
+final class LogLines: LogHandler, Sendable {
+  private let lines = Mutex<[String]>([])
+  var all: [String] { lines.withLock { $0 } }
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set {}
+  }
+  var logLevel: Logger.Level {
+    get { .info }
+    set {}
+  }
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set {}
+  }
+
+  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
+}
