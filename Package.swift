@@ -45,7 +45,7 @@ let package = Package(
       swiftSettings: strict),
 
     childProcess("Supervisor", ["CSystemd", "CLinuxShims", arguments, logging]),
-    childProcess("ConfigProc", ["Database", "CLinuxShims", arguments, logging]),
+    childProcess("ConfigProc", ["Database", "Redis", "CLinuxShims", arguments, logging]),
     childProcess("PollerProc"),
     childProcess("DiscoveryProc"),
     childProcess("PingProc"),

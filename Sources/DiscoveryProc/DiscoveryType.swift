@@ -5,6 +5,14 @@ import JobKit
 /// Discovery: new and overdue devices soon, all enabled devices on epoch-aligned multiples of the period.
 struct DiscoveryType: SchedulerType {
   let type = TaskType.discovery
+  let lockPrefix = "discovery.device."
+
+  /// Until the next timed discovery, which would discover the device anyway.
+  func lockLifetime(_ settings: Settings) -> Duration {
+    let period = max(1, settings[.discovery].frequency.components.seconds)
+    let now = WallClock.now.components.seconds
+    return max(.seconds(period - now % period), .seconds(60))
+  }
 
   func slots(_ settings: Settings) -> Int { settings[.discovery].workers }
 
@@ -21,8 +29,6 @@ struct DiscoveryType: SchedulerType {
       },
     ]
   }
-
-  func lockName(_ item: QueueItem) -> String { "discovery.device.\(item.payload)" }
 
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
     if settings.scripts.discoverCommand {

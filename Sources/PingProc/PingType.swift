@@ -5,6 +5,8 @@ import JobKit
 /// Fast ping: one script per poller group on epoch-aligned multiples of the period.
 struct PingType: SchedulerType {
   let type = TaskType.ping
+  let lockPrefix = "ping.group."
+  let locksGroups = true
 
   /// One per group: a group's next ping waits for its last one, never for another group's.
   func slots(_ settings: Settings) -> Int { settings.groups.count }
@@ -18,8 +20,6 @@ struct PingType: SchedulerType {
       }
     ]
   }
-
-  func lockName(_ item: QueueItem) -> String { "ping.group.\(item.group)" }
 
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
     let group = String(item.group)

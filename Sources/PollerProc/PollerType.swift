@@ -5,6 +5,7 @@ import JobKit
 /// Polling: every enabled device once per period, `lnms device:poll`.
 struct PollerType: SchedulerType {
   let type = TaskType.poller
+  let lockPrefix = "poller.device."
 
   func slots(_ settings: Settings) -> Int { settings[.poller].workers }
 
@@ -17,8 +18,6 @@ struct PollerType: SchedulerType {
       }
     ]
   }
-
-  func lockName(_ item: QueueItem) -> String { "poller.device.\(item.payload)" }
 
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
     var arguments = ["device:poll", item.payload]

@@ -7,8 +7,7 @@ import Testing
 
   private func make() -> (LocalCoordinator, TestClock) {
     let clock = TestClock()
-    let rule = LockRule(name: { "poller.device.\($0.payload)" }, ttl: { .seconds(300) })
-    return (LocalCoordinator(rule: rule, clock: { clock.now }), clock)
+    return (LocalCoordinator(lockName: { "poller.device.\($0.payload)" }, clock: { clock.now }), clock)
   }
 
   private func take(_ coordinator: LocalCoordinator) -> TakenJob? {

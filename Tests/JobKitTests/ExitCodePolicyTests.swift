@@ -29,6 +29,7 @@ import Testing
     Case(kind: "poller", ending: .unseenDone, outcome: .done, hold: .release, severity: .none),
     Case(kind: "poller", ending: .unseenDown, outcome: .down, hold: .keep(.seconds(60)), severity: .debug),
     Case(kind: "poller", ending: .unseenLost, outcome: .failed, hold: .release, severity: .warning),
+    Case(kind: "ping", ending: .unseen, outcome: .done, hold: .release, severity: .none),
     Case(kind: "discovery.php", ending: .exited(5), outcome: .down, hold: .keep(.seconds(60)), severity: .debug),
     Case(kind: "services", ending: .exited(0), outcome: .done, hold: .release, severity: .none),
     Case(kind: "services", ending: .exited(5), outcome: .down, hold: .keep(.seconds(60)), severity: .debug),

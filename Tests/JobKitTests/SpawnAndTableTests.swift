@@ -73,7 +73,7 @@ import Testing
     var settings = Settings(base: scene.directory, nodeID: "n", pollerName: "n")
     settings.database.socket = "/nonexistent"
     let type = IdleType()
-    let coordinator = LocalCoordinator(rule: LockRule(name: { type.lockName($0) }, ttl: { .seconds(60) }))
+    let coordinator = LocalCoordinator(lockName: { type.lockName($0) })
     let table = try JobTable.open(path: scene.table, slots: 1, place: .current())
     let engine = JobEngine(
       loop: loop, type: type, settings: settings, table: table, cooldowns: nil, coordinator: coordinator,
@@ -127,9 +127,9 @@ import Testing
 /// A type without work of its own.
 private struct IdleType: SchedulerType {
   let type = TaskType.poller
+  let lockPrefix = "poller.device."
   func slots(_ settings: Settings) -> Int { 1 }
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] { [] }
-  func lockName(_ item: QueueItem) -> String { "poller.device.\(item.payload)" }
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand { ScriptCommand("/bin/true", []) }
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .device(downCodes: [6]) }
   func logFile(_ item: QueueItem) -> String? { nil }

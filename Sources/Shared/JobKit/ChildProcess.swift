@@ -18,6 +18,9 @@ public final class ChildProcess {
   private let log: Logger
   private let channel: FrameChannel
   private var epoch = 0
+  private var mayLead = true
+  /// nil: a node alone.
+  private var member: ClusterMember?
   private var settings: Settings?
   private var engine: JobEngine?
   private var dispatch: Dispatch?
@@ -70,7 +73,7 @@ public final class ChildProcess {
       return log.warning("a message of the supervisor is not understood and ignored: \(error)")
     }
     switch message {
-    case .configure(let epoch, _, let settings): configure(epoch, settings)
+    case .configure(let epoch, let mayLead, let settings): configure(epoch, mayLead: mayLead, settings)
     case .drain(let kill): drain(kill: kill)
     case .reaped(let pid, let startTime, let status):
       let identity = ProcessIdentity(pid: pid, startTime: startTime)
@@ -80,20 +83,30 @@ public final class ChildProcess {
 
   private func drain(kill: Bool) {
     guard let engine else { exit(0) }
-    engine.onDrained = {
-      DispatcherLog.shared.ring.flush(limit: .seconds(1))
-      exit(0)
+    engine.onDrained = { [loop] in
+      let end = {
+        DispatcherLog.shared.ring.flush(limit: .seconds(1))
+        exit(0)
+      }
+      // What Redis has to know of the last jobs is on its way; it gets a moment for it.
+      engine.coordinator.retire(end)
+      loop.schedule(after: .seconds(1), end)
     }
+    // The lead goes to another node at once, not when the last script has ended.
+    engine.coordinator.retire {}
     engine.drain(kill: kill)
   }
 
-  private func configure(_ epoch: Int, _ new: Settings) {
+  private func configure(_ epoch: Int, mayLead: Bool, _ new: Settings) {
     self.epoch = epoch
+    self.mayLead = mayLead
     let first = settings == nil
     settings = new
     DispatcherLog.shared.apply(new)
     if let engine {
       engine.sql.change(new.database)
+      member?.apply(new)
+      member?.coordinator.change(mayLead: mayLead)
       engine.apply(new)
       dispatch?.apply(new)
       channel.send(Upward.ready(epoch: epoch))
@@ -157,8 +170,15 @@ public final class ChildProcess {
     }
     let sql = try SQLThread(settings: settings.database, loop: loop, log: log)
     let type = self.type
-    let frequency = settings[type.type].frequency
-    let coordinator = LocalCoordinator(rule: LockRule(name: { type.lockName($0) }, ttl: { frequency }))
+    let coordinator: any Coordinator
+    if settings.isClustered {
+      let member = ClusterMember(type: type, settings: settings, loop: loop, log: log)
+      member.coordinator.change(mayLead: mayLead)
+      coordinator = member.coordinator
+      self.member = member
+    } else {
+      coordinator = LocalCoordinator(lockName: { type.lockName($0) })
+    }
     let engine = JobEngine(
       loop: loop, type: type, settings: settings, table: table, cooldowns: cooldowns, coordinator: coordinator, sql: sql,
       runtimeDirectory: runtimeDirectory, log: log)
@@ -166,6 +186,7 @@ public final class ChildProcess {
     for (identity, status) in earlyReaped { engine.noteReaped(identity, status) }
     earlyReaped = []
     engine.adopt()
+    member?.start()
     let dispatch = Dispatch(engine: engine, log: log)
     self.dispatch = dispatch
     sql.onChange = { [weak self] up in

@@ -42,17 +42,6 @@ public enum TakeResult: Equatable, Sendable {
   case unavailable
 }
 
-/// How long a type's locks live and what they are called.
-public struct LockRule: Sendable {
-  public var name: @Sendable (QueueItem) -> String
-  public var ttl: @Sendable () -> Duration
-
-  public init(name: @escaping @Sendable (QueueItem) -> String, ttl: @escaping @Sendable () -> Duration) {
-    self.name = name
-    self.ttl = ttl
-  }
-}
-
 /// The queue and the locks of one type, wherever they live: in this process for a node alone, in Redis for a cluster.
 ///
 /// Every method returns at once and answers on the loop, in the order of the calls. None may block.

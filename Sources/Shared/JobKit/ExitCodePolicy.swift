@@ -12,8 +12,10 @@ public enum ExitCodePolicy {
     case unseenDone
     /// It ended while nobody watched, its work is not done, and the device is down.
     case unseenDown
-    /// It ended while nobody watched, and nothing shows that it did its work.
+    /// It ended while nobody watched, and the database shows that it did not do its work.
     case unseenLost
+    /// It ended while nobody watched, and nothing tells whether it did its work.
+    case unseen
   }
 
   /// Which column of the table applies.
@@ -62,7 +64,7 @@ public enum ExitCodePolicy {
   /// `failures`: how often this device failed in a row before. `frequency`: the period of the type, the longest hold.
   public static func verdict(_ kind: Kind, _ ending: Ending, failures: Int, downRetry: Duration, frequency: Duration) -> Verdict {
     switch ending {
-    case .exited(0), .unseenDone: return Verdict(outcome: .done, hold: .release, severity: .none)
+    case .exited(0), .unseenDone, .unseen: return Verdict(outcome: .done, hold: .release, severity: .none)
     case .unseenLost: return Verdict(outcome: .failed, hold: .release, severity: .warning)
     case .unseenDown: return Verdict(outcome: .down, hold: .keep(downRetry), severity: .debug)
     default: break

@@ -143,7 +143,7 @@ extension JobEngine {
   /// Nobody knows the status: the database shows whether the work was done.
   private func judge(_ slot: JobSlot) {
     guard let job = slot.job, let identity = slot.identity else { return }
-    guard let question = type.judge(job.item, age: .now - slot.startedAt) else { return conclude(slot, .unseenLost) }
+    guard let question = type.judge(job.item, age: .now - slot.startedAt) else { return conclude(slot, .unseen) }
     guard sql.isUp == true else {
       // Without the database nothing starts anyway, so the slot is not missed.
       loop.schedule(after: Self.statusWait) { [weak self] in

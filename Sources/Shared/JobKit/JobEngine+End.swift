@@ -64,6 +64,7 @@ extension JobEngine {
       case .timedOut: "ended at its limit after \(seconds)"
       case .notStarted: "could not be started"
       case .unseenDone: "done while nobody watched"
+      case .unseen: "ended while nobody watched"
       case .unseenDown: "device down, seen after a restart"
       case .unseenLost: "did not survive a restart of the dispatcher"
       }

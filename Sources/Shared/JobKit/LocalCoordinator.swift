@@ -5,11 +5,11 @@ public final class LocalCoordinator: Coordinator {
   public var onWake: (() -> Void)?
   private var queue = UniqueQueue()
   private var locks = LockStore()
-  private let rule: LockRule
+  private let lockName: (QueueItem) -> String
   private let clock: () -> MonotonicTime
 
-  public init(rule: LockRule, clock: @escaping () -> MonotonicTime = { .now }) {
-    self.rule = rule
+  public init(lockName: @escaping (QueueItem) -> String, clock: @escaping () -> MonotonicTime = { .now }) {
+    self.lockName = lockName
     self.clock = clock
   }
 
@@ -20,7 +20,7 @@ public final class LocalCoordinator: Coordinator {
   public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
     let now = clock()
     var added = false
-    for item in items where !respectingLocks || locks.holder(of: rule.name(item), at: now) == nil {
+    for item in items where !respectingLocks || locks.holder(of: lockName(item), at: now) == nil {
       added = queue.add(item, at: now) || added
     }
     if added { onWake?() }
@@ -40,7 +40,7 @@ public final class LocalCoordinator: Coordinator {
   public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     let now = clock()
     while let item = queue.take() {
-      let lock = rule.name(item)
+      let lock = lockName(item)
       let name = owner.name(group: item.group)
       // The lock of a running job has no end here: it lives in this process and its job table, and both know when the job ends.
       if locks.acquire(lock, owner: name, until: nil, at: now) {

@@ -80,8 +80,11 @@ public protocol SchedulerType: Sendable {
   /// Slots on this node with these settings.
   func slots(_ settings: Settings) -> Int
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule]
-  func lockName(_ item: QueueItem) -> String
-  /// Without a lock lifetime of its own a failure can't be held.
+  /// The name of a job's lock is this and the payload, or the group.
+  var lockPrefix: String { get }
+  var locksGroups: Bool { get }
+  /// How long a lock lives that nobody renews.
+  func lockLifetime(_ settings: Settings) -> Duration
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind
   /// Where `--log-output file` puts a job's output; nil = output is only kept for error lines, whatever the mode.
@@ -90,4 +93,12 @@ public protocol SchedulerType: Sendable {
   func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)?
   /// How a script that ended unseen is judged. `age` since its start. Runs on the SQL thread.
   func judge(_ item: QueueItem, age: Duration) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)?
+}
+
+extension SchedulerType {
+  public var locksGroups: Bool { false }
+
+  public func lockLifetime(_ settings: Settings) -> Duration { max(settings[type].frequency, .seconds(1)) }
+
+  public func lockName(_ item: QueueItem) -> String { lockPrefix + (locksGroups ? String(item.group) : item.payload) }
 }

@@ -18,6 +18,7 @@ final class Child {
   /// The configuration in force, sent whole each time.
   struct Configuration {
     var epoch: Int
+    var mayLead: Bool
     var settings: Settings
   }
 
@@ -82,6 +83,8 @@ final class Child {
   // MARK: What is wanted
 
   func want(_ on: Bool) { perform(machine.wanted(on)) }
+  /// A setting has changed that can't be applied to a running child: its successor starts with it and takes the scripts over.
+  func replace() { perform(machine.replacementRequested()) }
   func stopNow() { perform(machine.killRequested()) }
 
   /// SIGKILL to a child that had its time to end its scripts.
@@ -97,7 +100,7 @@ final class Child {
   private func sendConfiguration() {
     guard let configuration else { return }
     awaitedEpoch = configuration.epoch
-    send(.configure(epoch: configuration.epoch, mayLead: true, settings: configuration.settings))
+    send(.configure(epoch: configuration.epoch, mayLead: configuration.mayLead, settings: configuration.settings))
   }
 
   func tell(_ orphan: OrphanStatuses.Entry) {

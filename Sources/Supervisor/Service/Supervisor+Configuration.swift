@@ -72,11 +72,16 @@ extension Supervisor {
       tell(new)
       return finishReload(ok: true, "nothing changed")
     }
-    let first = settings == nil
+    let old = settings
+    let first = old == nil
     epoch += 1
     settings = new
     if first { log.info("configuration read: \(summary(of: new))") } else { log.notice("new configuration \(epoch): \(summary(of: new))") }
     tell(new)
+    if let old, Self.needsReplacement(old, new) {
+      log.notice("the way to Redis has changed: the children are replaced, their scripts go on")
+      for child in children { child.replace() }
+    }
     guard !first, reload != nil else { return finishReload(ok: true, "the configuration was read") }
     let awaited = children.filter { $0.machine.isAlive && $0.machine.want }.map(\.type)
     reload?.awaiting = Set(awaited)
@@ -92,9 +97,33 @@ extension Supervisor {
 
   private func tell(_ settings: Settings) {
     for child in children {
-      child.configure(Child.Configuration(epoch: epoch, settings: settings))
+      child.configure(Child.Configuration(epoch: epoch, mayLead: fitness.mayLead, settings: settings))
       child.want(SupervisedTypes.isWanted(child.type, settings))
     }
+  }
+
+  /// Queues and locks of a running child can't move between memory and Redis, or to another server.
+  private static func needsReplacement(_ old: Settings, _ new: Settings) -> Bool {
+    old.isClustered != new.isClustered || new.isClustered && old.redis != new.redis
+  }
+
+  /// In a cluster a node that can't do what the lead needs gives it to fitter ones.
+  func observeFitness(_ now: MonotonicTime) {
+    guard let settings, settings.isClustered else { return }
+    let vital = children.filter { $0.type == .poller || $0.type == .discovery }
+    let observations = vital.map { child in
+      FitnessPolicy.Observation(
+        isCrashLooping: child.isCrashLooping(now: now), isAway: !child.machine.isAlive,
+        lacksDatabase: child.heartbeat?.outages.contains(.database) ?? false)
+    }
+    guard fitness.observe(observations, now: now.sinceBoot) else { return }
+    if fitness.mayLead {
+      log.notice("this node can lead the cluster again")
+    } else {
+      log.warning("this node gives the lead of the cluster to others: polling, discovery or its database do not work here")
+    }
+    epoch += 1
+    tell(settings)
   }
 
   private func summary(of settings: Settings) -> String {

@@ -38,6 +38,7 @@ final class Supervisor {
 
   var orphans = OrphanStatuses()
   var watchdog: WatchdogPolicy
+  var fitness = FitnessPolicy()
   private var saidUnhealthy = false
 
   // Of the configuration.
@@ -143,12 +144,14 @@ final class Supervisor {
       log.warning("this process was away for \(StatusText.age(lateness)): all clocks are set forward by that")
       for child in children { child.shift(by: lateness) }
       watchdog.shift(by: lateness)
+      fitness.shift(by: lateness)
     }
     tickDue = now + Self.tickInterval
     scheduleTick()
     for child in children { child.check(now: now) }
     enforceDeadlines(now)
     observeHealth(now)
+    observeFitness(now)
     considerReadiness()
     pressStop(now)
     notifier.status(statusText(now))

@@ -7,8 +7,21 @@ public protocol ClusterLink: AnyObject {
   var isUp: Bool { get }
   /// The server's ACL forbids scripts to our user.
   var scriptsForbidden: Bool { get }
+  /// Changes of tracked keys are told.
+  var isTracking: Bool { get }
+  func track(_ key: String, answer: @escaping (Result<Int64, RedisError>) -> Void)
   func send(_ words: [String], _ answer: @escaping Answer)
-  func eval(_ script: String, keys: [String], arguments: [String], _ answer: @escaping Answer)
+  func eval(_ script: RedisScript, keys: [String], arguments: [String], _ answer: @escaping Answer)
+}
+
+extension RedisLink: ClusterLink {
+  public func send(_ words: [String], _ answer: @escaping ClusterLink.Answer) {
+    send(words.map { RedisArgument($0) }, answer: answer)
+  }
+
+  public func eval(_ script: RedisScript, keys: [String], arguments: [String], _ answer: @escaping ClusterLink.Answer) {
+    eval(script, keys: keys, arguments: arguments.map { RedisArgument($0) }, answer: answer)
+  }
 }
 
 /// The steps of coordination as scripts, or, where the ACL forbids those, as the plain commands that a Python node uses.
@@ -237,7 +250,7 @@ final class ClusterCommands {
   }
 
   /// The script, or `plain` where scripts are forbidden.
-  private func eval(_ script: String, _ keys: [String], _ arguments: [String], _ done: @escaping Done, plain: @escaping () -> Void) {
+  private func eval(_ script: RedisScript, _ keys: [String], _ arguments: [String], _ done: @escaping Done, plain: @escaping () -> Void) {
     guard !link.scriptsForbidden else { return plain() }
     link.eval(script, keys: keys, arguments: arguments) { [weak self] result in
       if case .failure(let error) = result, !error.isOutage, self?.link.scriptsForbidden == true { plain() } else { done(result) }

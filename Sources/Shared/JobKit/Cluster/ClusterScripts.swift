@@ -1,3 +1,5 @@
+import Redis
+
 /// The Lua scripts, each one step that must not be torn. Keys and values as in `ClusterNames`.
 public enum ClusterScripts {
   /// Takes the lowest member of several queues whose lock is free, locks it, and notes it as in flight.
@@ -7,7 +9,8 @@ public enum ClusterScripts {
   ///
   /// Over all queues the lowest score is the longest waiting one, so groups share the slots in proportion to what waits and none starves.
   /// At most 16 members with a held lock are dropped in one call, as Python drops them, so the server is never held up.
-  public static let take = """
+  public static let take = RedisScript(
+    """
     local function lowest()
       local best, at, score, waiting = nil, nil, nil, 0
       for i = 2, #KEYS do
@@ -36,10 +39,11 @@ public enum ClusterScripts {
     end
     local _, _, score, waiting = lowest()
     return {0, waiting, score or ''}
-    """
+    """)
 
   /// Ends a job: its lock is deleted, or kept for a while. KEYS: in-flight hash, lock. ARGV: field, owner, hold in ms (0 = delete).
-  public static let finish = """
+  public static let finish = RedisScript(
+    """
     redis.call('HDEL', KEYS[1], ARGV[1])
     if redis.call('GET', KEYS[2]) ~= ARGV[2] then
       if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3], 'NX') end
@@ -47,18 +51,20 @@ public enum ClusterScripts {
     end
     if ARGV[3] == '0' then return redis.call('DEL', KEYS[2]) end
     return redis.call('PEXPIRE', KEYS[2], ARGV[3])
-    """
+    """)
 
   /// Puts a job back that was taken and not started. KEYS: in-flight hash, lock, queue. ARGV: field, owner, score, member.
-  public static let putBack = """
+  public static let putBack = RedisScript(
+    """
     redis.call('HDEL', KEYS[1], ARGV[1])
     if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
     return redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[4])
-    """
+    """)
 
   /// Queues members while the master lock is still ours. KEYS: master lock. ARGV: owner, `1` to leave out members whose lock is held, then
   /// triples of queue, score and member, and their lock in fourth place. Answer: how many were added, -1 = the lock is not ours any more.
-  public static let enqueue = """
+  public static let enqueue = RedisScript(
+    """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
     local added = 0
     for i = 3, #ARGV, 4 do
@@ -67,11 +73,12 @@ public enum ClusterScripts {
       end
     end
     return added
-    """
+    """)
 
   /// Keeps locks of running jobs. KEYS: locks. ARGV: ttl in ms, then the owners. Answer: for each lock 1 = ours, else its owner.
   /// A missing lock is taken again: it lapsed or the server lost it, and the job still runs.
-  public static let renew = """
+  public static let renew = RedisScript(
+    """
     local result = {}
     for i, lock in ipairs(KEYS) do
       local owner = redis.call('GET', lock)
@@ -83,19 +90,21 @@ public enum ClusterScripts {
       end
     end
     return result
-    """
+    """)
 
   /// Takes or renews the master lock. KEYS: master lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
-  public static let lead = """
+  public static let lead = RedisScript(
+    """
     local owner = redis.call('GET', KEYS[1])
     if owner and owner ~= ARGV[1] then return owner end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return 1
-    """
+    """)
 
   /// Gives the master lock back. KEYS: master lock. ARGV: owner.
-  public static let abdicate = """
+  public static let abdicate = RedisScript(
+    """
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
     return 0
-    """
+    """)
 }

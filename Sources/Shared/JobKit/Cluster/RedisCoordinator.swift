@@ -17,7 +17,8 @@ public final class RedisCoordinator: Coordinator {
 
   private let link: any ClusterLink
   private let commands: ClusterCommands
-  private let rule: LockRule
+  private let ttl: () -> Duration
+  private let names: ClusterNames
   private let lockPrefix: String
   private let leaderName: String
   private let log: Logger
@@ -35,8 +36,8 @@ public final class RedisCoordinator: Coordinator {
   private var reconciling = false
   private var taking: Set<Int> = []
   private var lookAt = MonotonicTime(nanoseconds: 0)
-  /// Set by the link: this coordinator is told when somebody enqueues.
-  public var isTold = false
+  /// Queues whose next change the server will tell.
+  private var tracked: Set<String> = []
 
   public struct Node {
     public var link: any ClusterLink
@@ -61,14 +62,15 @@ public final class RedisCoordinator: Coordinator {
     }
   }
 
-  /// `rule` names locks without the contract's prefix, as the job table keeps them.
-  public init(_ node: Node, rule: LockRule, log: Logger) {
+  /// `ttl`: how long a lock lives that nobody renews.
+  public init(_ node: Node, log: Logger, ttl: @escaping () -> Duration) {
     link = node.link
     leaderName = node.leaderName
     lockPrefix = node.names.lock("")
     masterTtl = node.masterTtl
     groups = node.groups
-    self.rule = rule
+    names = node.names
+    self.ttl = ttl
     self.log = log
     commands = ClusterCommands(
       link: node.link, names: node.names, lockPrefix: node.names.lock(node.lockPrefix), usesGroupLocks: node.usesGroupLocks)
@@ -77,6 +79,8 @@ public final class RedisCoordinator: Coordinator {
   public var leads: Bool { link.isUp && reconciled && mastership.leads(at: Self.instant(), ttl: masterTtl()) }
   public var isAway: Bool { !link.isUp }
   public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt }
+
+  private var isTold: Bool { link.isTracking && groups().allSatisfy { tracked.contains(names.queue($0)) } }
 
   /// For reports; to a second, as scores are wall clock times.
   public var oldest: MonotonicTime? {
@@ -89,6 +93,7 @@ public final class RedisCoordinator: Coordinator {
   public func linkChanged(up: Bool) {
     reconciled = false
     reconciling = false
+    tracked = []
     mastership.lost()
     claiming = false
     guard up else { return }
@@ -214,7 +219,7 @@ public final class RedisCoordinator: Coordinator {
 
   public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     guard link.isUp, reconciled else { return answer(.unavailable) }
-    let ttl = rule.ttl()
+    let ttl = self.ttl()
     taking.insert(owner.slot)
     commands.take(owner, groups: groups(), ttl: ttl) { [weak self] result in
       guard let self else { return }
@@ -229,12 +234,36 @@ public final class RedisCoordinator: Coordinator {
         depth = waiting
         oldestScore = oldest
         lookAt = .now + Self.lookAnyway
+        track()
         answer(.empty)
       case .failed(let error):
         if !error.isOutage { log.error("can't take work from Redis: \(error)") }
         answer(.unavailable)
       }
     }
+  }
+
+  // MARK: Being told
+
+  /// Asks to be told of the next change of each queue that is not watched yet. A queue that has something by now wakes at once.
+  private func track() {
+    guard link.isTracking else { return }
+    for group in groups() {
+      let key = names.queue(group)
+      guard tracked.insert(key).inserted else { continue }
+      link.track(key) { [weak self] result in
+        switch result {
+        case .success(let waiting): if waiting > 0 { self?.told([key]) }
+        case .failure: self?.tracked.remove(key)
+        }
+      }
+    }
+  }
+
+  /// These keys have changed, or any may have (nil).
+  func told(_ keys: [String]?) {
+    if let keys { tracked.subtract(keys) } else { tracked = [] }
+    onWake?()
   }
 
   // MARK: Locks
@@ -274,7 +303,7 @@ public final class RedisCoordinator: Coordinator {
 
   private func renew(_ jobs: [TakenJob]) {
     guard !jobs.isEmpty else { return }
-    let ttl = max(rule.ttl(), Self.shortestHold)
+    let ttl = max(self.ttl(), Self.shortestHold)
     commands.renew(jobs, ttl: ttl) { [weak self] result in
       guard let self, case .success(let reply) = result else { return }
       for (job, state) in zip(jobs, reply.elements ?? []) where state.integer != 1 {

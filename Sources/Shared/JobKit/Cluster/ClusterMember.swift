@@ -1,0 +1,43 @@
+import Core
+import Logging
+import Redis
+
+/// One child's part in a cluster: its link to Redis, and the coordinator that speaks through it.
+final class ClusterMember {
+  let coordinator: RedisCoordinator
+  private let link: RedisLink
+  private let availability: RedisAvailability
+  private let names: ClusterNames
+  private let state: State
+
+  /// What may change while the child runs.
+  private final class State {
+    var settings: Settings
+    init(_ settings: Settings) { self.settings = settings }
+  }
+
+  init(type: any SchedulerType, settings: Settings, loop: EventLoop, log: Logger) {
+    let state = State(settings)
+    self.state = state
+    availability = RedisAvailability(log: log)
+    link = RedisLink(loop: loop, settings: settings.redis, name: type.type.executable, availability: availability)
+    names = ClusterNames(type: type.type, node: NodeIdentity.uuid(settings))
+    let node = RedisCoordinator.Node(
+      link: link, names: names, leaderName: NodeIdentity.owner(settings), lockPrefix: type.lockPrefix, usesGroupLocks: type.locksGroups,
+      masterTtl: { state.settings.masterTimeout },
+      // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
+      groups: { state.settings.groups })
+    coordinator = RedisCoordinator(node, log: log, ttl: { type.lockLifetime(state.settings) })
+    // Not captured strongly: the link's owner is this object.
+    let coordinator = self.coordinator
+    link.onInvalidation = { [weak coordinator] keys in coordinator?.told(keys) }
+    link.onChange = { [weak coordinator] up in coordinator?.linkChanged(up: up) }
+  }
+
+  /// To be called when everything that the coordinator needs to know of the past is known: the adopted jobs.
+  func start() { link.start() }
+
+  func apply(_ settings: Settings) { state.settings = settings }
+
+  var commandsSent: Int { link.commandsSent }
+}
