@@ -27,6 +27,9 @@ extension Duration {
   /// Seconds with fraction, for reports and SQL parameters.
   public var inSeconds: Double { Double(nanoseconds) / 1e9 }
 
+  /// Whole milliseconds, for logs.
+  public var inMilliseconds: Int64 { nanoseconds / 1_000_000 }
+
   public init(seconds: Double) {
     self = .nanoseconds(Int64((seconds * 1e9).rounded()))
   }

@@ -102,14 +102,20 @@ public final class Dispatch {
 
   private func ask(_ entry: Active, _ done: @escaping () -> Void = {}) {
     entry.asked = true
+    let asked = MonotonicTime.now
     let query = entry.rule.query
     engine.sql.submit({ connection throws(DatabaseError) in try query(connection) }) { [weak self] answer in
       guard let self else { return }
       entry.asked = false
       switch answer {
       case .success(let jobs):
-        lastDispatch = .now
+        let answered = MonotonicTime.now
+        lastDispatch = answered
         enqueue(jobs, entry.rule)
+        if !jobs.isEmpty {
+          let (query, queueing) = ((answered - asked).inMilliseconds, (MonotonicTime.now - answered).inMilliseconds)
+          log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, queued in \(queueing) ms")
+        }
         done()
       case .failure(let error):
         if !error.isOutage {
