@@ -63,6 +63,9 @@ public final class EventLoop {
 
   public func stop() { stopped = true }
 
+  /// `stop` was called: this turn is the last one.
+  public var isStopped: Bool { stopped }
+
   /// Turns until `stop`. Throws only when epoll itself fails, which means a broken process.
   public func run() throws(SystemError) {
     stopped = false

@@ -68,7 +68,7 @@ extension Supervisor {
 
   /// Ends the service when nothing is left to wait for.
   func considerEnd() {
-    guard stopping != nil, !loader.isRunning, !children.contains(where: { $0.machine.isAlive }) else { return }
+    guard stopping != nil, !loop.isStopped, !loader.isRunning, !children.contains(where: { $0.machine.isAlive }) else { return }
     countScripts()
     guard stopping?.scripts == 0 else { return }
     log.notice("stopped")
