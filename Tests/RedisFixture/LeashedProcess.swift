@@ -2,28 +2,40 @@ import Glibc
 
 /// A program that ends with this process, however this process ends.
 ///
-/// A shell between us and the program holds one end of a socket pair. When our end closes, the shell kills the program, also a stopped one.
+/// A shell between us and the program holds one end of a socket pair. When our end closes, the shell kills the program, also a stopped one,
+/// and removes its directory.
 final class LeashedProcess {
   private(set) var keeper: pid_t = 0
   private var leash: Int32 = -1
 
-  /// `pidFile` receives the program's process id.
-  init(_ arguments: [String], pidFile: String, output: String) throws {
+  private let directory: String
+
+  /// `pid` in the directory receives the program's process id, `log` what it prints.
+  init(_ arguments: [String], directory: String) throws {
+    self.directory = directory
     // The program must not hold the leash itself, so it gets another standard input. It may have ended by itself before the leash does.
-    let script = "\"$@\" </dev/null & p=$!; echo $p >\"$PID\"; cat >/dev/null; kill -KILL $p 2>/dev/null; wait $p"
+    let script =
+      "\"$@\" </dev/null & p=$!; echo $p >\"$DIR/pid\"; cat >/dev/null; kill -KILL $p 2>/dev/null; wait $p; [ -e \"$DIR/keep\" ] || rm -rf \"$DIR\""
     var ends: [Int32] = [-1, -1]
     let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw RedisServer.Failure(description: "socketpair: errno \(errno)") }
     defer { close(ends[0]) }
-    keeper = try Self.spawn(["sh", "-c", script, "sh"] + arguments, standardInput: ends[0], output: output, ["PID=\(pidFile)"])
+    keeper = try Self.spawn(
+      ["sh", "-c", script, "sh"] + arguments, standardInput: ends[0], output: directory + "/log", ["DIR=\(directory)"])
     leash = ends[1]
   }
 
-  deinit { end() }
+  /// One that has ended leaves the directory alone: its successor may live there.
+  deinit { if leash >= 0 { end(keepingDirectory: false) } }
 
   /// Kills the program and waits until it is gone.
-  func end() {
-    guard leash >= 0 else { return }
+  func end(keepingDirectory: Bool) {
+    guard leash >= 0 else {
+      if !keepingDirectory { _ = try? Self.run(["rm", "-rf", directory], output: "/dev/null") }
+      return
+    }
+    if keepingDirectory { try? RedisServer.write("", to: directory + "/keep") }
+    defer { unlink(directory + "/keep") }
     close(leash)
     leash = -1
     var status: Int32 = 0

@@ -20,8 +20,7 @@ public final class RedisSentinel {
     if !password.isEmpty { lines += ["requirepass \(password)", "sentinel sentinel-pass \(password)"] }
     try RedisServer.write(lines.joined(separator: "\n") + "\n", to: directory + "/sentinel.conf")
     process = try LeashedProcess(
-      [RedisServer.program("redis-sentinel", in: directory), directory + "/sentinel.conf"], pidFile: directory + "/pid",
-      output: directory + "/log")
+      [RedisServer.program("redis-sentinel", in: directory), directory + "/sentinel.conf"], directory: directory)
     for _ in 0..<500 {
       if let answer = try? command("PING"), answer.hasPrefix("PONG") { return }
       usleep(20_000)
@@ -29,12 +28,9 @@ public final class RedisSentinel {
     throw RedisServer.Failure(description: "redis-sentinel does not answer, see \(directory)/log")
   }
 
-  deinit {
-    process?.end()
-    _ = try? LeashedProcess.run(["rm", "-rf", directory], output: "/dev/null")
-  }
+  deinit { process?.end(keepingDirectory: false) }
 
-  public func kill() { process?.end() }
+  public func kill() { process?.end(keepingDirectory: true) }
 
   /// What redis-cli prints for a command, without the last line feed.
   @discardableResult

@@ -23,10 +23,7 @@ public final class RedisServer {
     try start()
   }
 
-  deinit {
-    process?.end()
-    _ = try? LeashedProcess.run(["rm", "-rf", directory], output: "/dev/null")
-  }
+  deinit { process?.end(keepingDirectory: false) }
 
   public var socket: String { directory + "/sock" }
 
@@ -48,7 +45,7 @@ public final class RedisServer {
       "--appendonly",
       "no", "--daemonize", "no", "--repl-diskless-sync-delay", "0",
     ]
-    process = try LeashedProcess(server + arguments, pidFile: directory + "/pid", output: directory + "/log")
+    process = try LeashedProcess(server + arguments, directory: directory)
     for _ in 0..<500 {
       if let answer = try? command("PING"), answer.hasPrefix("PONG") || answer.hasPrefix("NOAUTH") || answer.hasPrefix("MASTERDOWN") {
         return
@@ -59,7 +56,7 @@ public final class RedisServer {
   }
 
   /// Kills the server without warning.
-  public func kill() { process?.end() }
+  public func kill() { process?.end(keepingDirectory: true) }
 
   /// SIGSTOP: its sockets stay open, nothing is answered.
   public func freeze() throws { try signal(SIGSTOP) }
