@@ -42,6 +42,38 @@ public enum TakeResult: Equatable, Sendable {
   case unavailable
 }
 
+/// What became of an `enqueue`.
+public enum EnqueueResult: Equatable, Sendable {
+  case done
+  /// Another node has queued this tick already.
+  case alreadyTicked
+  /// Not ours to fill, or the server is away: nothing, or only a part, is queued.
+  case refused
+}
+
+/// A run of a tick, so that a cluster queues it once.
+public struct TickRun: Equatable, Sendable {
+  public var name: String
+  /// Seconds since the epoch at which its interval begins.
+  public var boundary: Int64
+  public var period: Duration
+
+  public init(name: String, boundary: Int64, period: Duration) {
+    self.name = name
+    self.boundary = boundary
+    self.period = period
+  }
+}
+
+/// Where the last run of a tick is remembered.
+public enum TickMemory: Equatable, Sendable {
+  /// In the job table.
+  case own
+  /// In the cluster: its boundary, nil = it never ran.
+  case shared(Int64?)
+  case unavailable
+}
+
 /// The queue and the locks of one type, wherever they live: in this process for a node alone, in Redis for a cluster.
 ///
 /// Every method returns at once and answers on the loop, in the order of the calls. None may block.
@@ -58,7 +90,9 @@ public protocol Coordinator: AnyObject {
   /// To be called about every second.
   func turn(at now: MonotonicTime)
   /// Adds what does not wait yet. With `respectingLocks`, members whose lock is held are left out.
-  func enqueue(_ items: [QueueItem], respectingLocks: Bool)
+  func enqueue(_ items: [QueueItem], respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void)
+  /// When a tick ran last; asked when this node begins to lead.
+  func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void)
   /// Puts a member where `score` says, also if it waits already.
   func lift(_ item: QueueItem)
   /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped.
@@ -79,4 +113,10 @@ public protocol Coordinator: AnyObject {
   /// Members that wait, and since when the longest does.
   var depth: Int { get }
   var oldest: MonotonicTime? { get }
+}
+
+extension Coordinator {
+  public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
+    enqueue(items, respectingLocks: respectingLocks, tick: nil) { _ in }
+  }
 }

@@ -10,6 +10,8 @@ public final class Dispatch {
     var tick: TickPolicy?
     /// The answer to its query is not here yet.
     var asked = false
+    /// Whoever led before may have run the tick: where the cluster remembers it is to be asked first.
+    var tickKnown = false
 
     init(rule: DispatchRule, next: MonotonicTime, tick: TickPolicy?) {
       self.rule = rule
@@ -57,7 +59,11 @@ public final class Dispatch {
 
   /// To be called about every second.
   public func turn(at now: MonotonicTime) {
-    guard !engine.draining, engine.coordinator.leads else { return }
+    guard !engine.draining else { return }
+    guard engine.coordinator.leads else {
+      for entry in active { entry.tickKnown = false }
+      return
+    }
     for rule in active { turn(rule, at: now) }
     prune(at: now)
   }
@@ -72,14 +78,15 @@ public final class Dispatch {
   }
 
   private func turn(_ entry: Active, at now: MonotonicTime) {
-    guard !entry.asked, engine.sql.isUp == true, engine.coordinator.leads else { return }
+    // `next` also holds a tick back after its query has failed.
+    guard !entry.asked, entry.next <= now, engine.sql.isUp == true, engine.coordinator.leads else { return }
     switch entry.rule.trigger {
     case .every(let period):
-      guard entry.next <= now else { return }
       // In step with the first turn, without running after those that were missed.
       entry.next = entry.next + period < now ? now + period : entry.next + period
       ask(entry)
     case .tick(let index, _):
+      guard entry.tickKnown else { return learn(entry) }
       guard var tick = entry.tick else { return }
       let monotonic = Duration.nanoseconds(now.nanoseconds)
       let decision = tick.decide(wall: WallClock.now, monotonic: monotonic)
@@ -91,7 +98,7 @@ public final class Dispatch {
         if wait < .seconds(1) { engine.loop.schedule(after: wait) { [weak self] in self?.turn(entry, at: .now) } }
       case .run(let boundary, let missed):
         if missed > 0 { log.warning("\(entry.rule.name): \(missed) ticks missed, run once for all of them") }
-        ask(entry) { [weak self] in
+        ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period)) { [weak self] in
           // Noted only when the members are queued: a process killed before that leaves the tick to its successor.
           entry.tick?.ran(boundary: boundary, monotonic: monotonic)
           self?.engine.table.setTick(index, to: boundary)
@@ -100,7 +107,23 @@ public final class Dispatch {
     }
   }
 
-  private func ask(_ entry: Active, _ done: @escaping () -> Void = {}) {
+  /// A node that begins to lead goes on where the last leader was: no tick twice, and none lost in between.
+  private func learn(_ entry: Active) {
+    entry.asked = true
+    engine.coordinator.lastTick(entry.rule.name) { [weak self] memory in
+      entry.asked = false
+      guard let self, let period = entry.tick?.period else { return }
+      switch memory {
+      case .unavailable: return
+      case .own: break
+      case .shared(let boundary): entry.tick = TickPolicy(period: period, lastBoundary: boundary)
+      }
+      entry.tickKnown = true
+      turn(entry, at: .now)
+    }
+  }
+
+  private func ask(_ entry: Active, _ tick: TickRun? = nil, _ done: @escaping () -> Void = {}) {
     entry.asked = true
     let asked = MonotonicTime.now
     let query = entry.rule.query
@@ -111,12 +134,11 @@ public final class Dispatch {
       case .success(let jobs):
         let answered = MonotonicTime.now
         lastDispatch = answered
-        enqueue(jobs, entry.rule)
+        enqueue(jobs, entry.rule, tick, done)
         if !jobs.isEmpty {
           let (query, queueing) = ((answered - asked).inMilliseconds, (MonotonicTime.now - answered).inMilliseconds)
           log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, queued in \(queueing) ms")
         }
-        done()
       case .failure(let error):
         if !error.isOutage {
           engine.lastError = "\(entry.rule.name): \(error)"
@@ -128,7 +150,7 @@ public final class Dispatch {
     }
   }
 
-  private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule) {
+  private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule, _ tick: TickRun?, _ done: @escaping () -> Void) {
     let now = MonotonicTime.now
     let wall = WallClock.now.inSeconds
     var items: [QueueItem] = []
@@ -145,7 +167,10 @@ public final class Dispatch {
         items.append(item)
       }
     }
-    if !items.isEmpty { engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks) }
+    guard !items.isEmpty || tick != nil else { return }
+    engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick) { result in
+      if result != .refused { done() }
+    }
   }
 
   private func delay(_ item: QueueItem, until due: MonotonicTime) {

@@ -17,13 +17,16 @@ public final class LocalCoordinator: Coordinator {
 
   public var oldest: MonotonicTime? { queue.oldest }
 
-  public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
+  public func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void) { answer(.own) }
+
+  public func enqueue(_ items: [QueueItem], respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
     let now = clock()
     var added = false
     for item in items where !respectingLocks || locks.holder(of: lockName(item), at: now) == nil {
       added = queue.add(item, at: now) || added
     }
     if added { onWake?() }
+    done(.done)
   }
 
   public func lift(_ item: QueueItem) {

@@ -163,24 +163,37 @@ final class ClusterCommands {
 
   // MARK: Filling
 
-  /// Adds one chunk; the answer -1 says that the master lock is not ours any more.
-  func enqueue(_ items: [QueueItem], respectingLocks: Bool, leader: String, _ done: @escaping Done) {
-    var arguments = [leader, respectingLocks ? "1" : "0"]
+  /// Adds one chunk; the answer -1 says that the master lock is not ours any more, -2 that the tick was queued before.
+  func enqueue(_ items: [QueueItem], respectingLocks: Bool, leader: String, tick: TickRun?, _ done: @escaping Done) {
+    let key = tick.map { names.tick($0.name) } ?? ""
+    // Long enough to be found by whoever leads next, short enough to vanish with the type.
+    let lifetime = milliseconds((tick?.period ?? .zero) * 3 + .seconds(60))
+    var arguments = [leader, respectingLocks ? "1" : "0", String(tick?.boundary ?? 0), lifetime]
     for item in items {
       let lock = lockPrefix + (usesGroupLocks ? String(item.group) : item.payload)
       arguments += [names.queue(item.group), text(item.score), item.payload, lock]
     }
-    eval(ClusterScripts.enqueue, [ClusterNames.masterLock], arguments, done) { [self] in
+    eval(ClusterScripts.enqueue, [ClusterNames.masterLock, key], arguments, done) { [self] in
       link.send(["GET", ClusterNames.masterLock]) { [weak self] result in
         guard let self, case .success(let reply) = result else { return done(result) }
         guard reply.text == leader else { return done(.success(.integer(-1))) }
-        // One command per queue, as the contract's own client does it; a member whose lock is held is dropped by whoever takes it.
-        for (group, members) in Dictionary(grouping: items, by: \.group) {
-          link.send(["ZADD", names.queue(group), "NX"] + members.flatMap { [self.text($0.score), $0.payload] }) { _ in }
+        guard let tick else { return plainEnqueue(items, done) }
+        link.send(["GET", key]) { [weak self] result in
+          guard let self, case .success(let last) = result else { return done(result) }
+          if let last = last.integer, last >= tick.boundary { return done(.success(.integer(-2))) }
+          link.send(["SET", key, String(tick.boundary), "PX", lifetime]) { _ in }
+          plainEnqueue(items, done)
         }
-        done(.success(.integer(Int64(items.count))))
       }
     }
+  }
+
+  /// One command per queue, as a Python node does it; a member whose lock is held is dropped by whoever takes it.
+  private func plainEnqueue(_ items: [QueueItem], _ done: @escaping Done) {
+    for (group, members) in Dictionary(grouping: items, by: \.group) {
+      link.send(["ZADD", names.queue(group), "NX"] + members.flatMap { [self.text($0.score), $0.payload] }) { _ in }
+    }
+    done(.success(.integer(Int64(items.count))))
   }
 
   func lift(_ item: QueueItem, _ done: @escaping Done) {

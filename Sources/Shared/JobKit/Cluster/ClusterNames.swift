@@ -15,6 +15,9 @@ public struct ClusterNames: Sendable {
 
   public func queue(_ group: Int) -> String { "librenms.queue:\(type.rawValue):\(group)" }
 
+  /// The last run of an epoch-aligned tick, whoever led then: seconds since the epoch. Ours alone, Python nodes don't know it.
+  public func tick(_ name: String) -> String { "librenms.tick:\(type.rawValue):\(name.split(separator: " ").joined(separator: "-"))" }
+
   public func lock(_ name: String) -> String { "librenms.lock:\(name)" }
 
   /// What was taken and has not ended: a hash per node, so that a successor finds what never reached the job table.

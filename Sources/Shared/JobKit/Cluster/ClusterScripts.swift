@@ -61,13 +61,19 @@ public enum ClusterScripts {
     return redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[4])
     """)
 
-  /// Queues members while the master lock is still ours. KEYS: master lock. ARGV: owner, `1` to leave out members whose lock is held, then
-  /// triples of queue, score and member, and their lock in fourth place. Answer: how many were added, -1 = the lock is not ours any more.
+  /// Queues members while the master lock is still ours. KEYS: master lock, tick (may be empty). ARGV: owner, `1` to leave out members
+  /// whose lock is held, the tick's boundary and its lifetime in ms, then fours of queue, score, member and the member's lock. Answer: how
+  /// many were added, -1 = the lock is not ours any more, -2 = the tick was queued before.
   public static let enqueue = RedisScript(
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+    if KEYS[2] ~= '' then
+      local last = redis.call('GET', KEYS[2])
+      if last and tonumber(last) >= tonumber(ARGV[3]) then return -2 end
+      redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+    end
     local added = 0
-    for i = 3, #ARGV, 4 do
+    for i = 5, #ARGV, 4 do
       if ARGV[2] == '0' or redis.call('EXISTS', ARGV[i + 3]) == 0 then
         added = added + redis.call('ZADD', ARGV[i], 'NX', ARGV[i + 1], ARGV[i + 2])
       end

@@ -34,6 +34,8 @@ public final class RedisCoordinator: Coordinator {
   private var restored: [(lock: String, owner: String, until: MonotonicTime)] = []
   private var reconciled = false
   private var reconciling = false
+  /// Not the first connection of this process.
+  private var wasConnected = false
   private var taking: Set<Int> = []
   private var lookAt = MonotonicTime(nanoseconds: 0)
   /// Queues whose next change the server will tell.
@@ -109,6 +111,11 @@ public final class RedisCoordinator: Coordinator {
     let ends = unfinished
     unfinished = []
     for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
+    link.send(["EXISTS", ClusterNames.masterLock, names.inFlight]) { [weak self] result in
+      guard let self, case .success(.integer(0)) = result, wasConnected else { return }
+      // Neither a leader nor a note of ours: it was restarted without its data, and other nodes have lost their locks too.
+      mastership.foundEmptyServer(at: Self.instant())
+    }
     commands.inFlight { [weak self] result in
       guard let self else { return }
       guard case .success(let notes) = result else {
@@ -122,7 +129,6 @@ public final class RedisCoordinator: Coordinator {
         commands.putBack(job) { _ in }
       }
       if lost > 0 { log.warning("\(lost) jobs that were taken and never started are back in the queue") }
-      if notes.isEmpty, !held.isEmpty { mastership.foundEmptyServer(at: Self.instant()) }
       for cooldown in restored where cooldown.until > now {
         link.send([
           "SET", lockPrefix + cooldown.lock, cooldown.owner, "PX", String((cooldown.until - now).nanoseconds / 1_000_000 + 1), "NX",
@@ -130,6 +136,7 @@ public final class RedisCoordinator: Coordinator {
       }
       restored = []
       reconciled = true
+      wasConnected = true
       claim()
       onWake?()
     }
@@ -195,20 +202,37 @@ public final class RedisCoordinator: Coordinator {
 
   // MARK: Queue
 
-  public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
-    var rest = items[...]
-    while !rest.isEmpty {
-      let part = Array(rest.prefix(Self.chunk))
-      rest = rest.dropFirst(Self.chunk)
-      commands.enqueue(part, respectingLocks: respectingLocks, leader: leaderName) { [weak self] result in
-        guard let self else { return }
-        switch result {
-        case .success(.integer(-1)):
-          mastership.refused(by: "another node")
-          log.info("another node dispatches for the cluster")
-        case .success(let reply): if (reply.integer ?? 0) > 0 { onWake?() }
-        case .failure: break
-        }
+  public func enqueue(_ items: [QueueItem], respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
+    enqueue(items[...], respectingLocks: respectingLocks, tick: tick, done)
+  }
+
+  /// A chunk after the other: the server gets to others in between, and nothing more is sent on a lost lock.
+  private func enqueue(
+    _ rest: ArraySlice<QueueItem>, respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void
+  ) {
+    guard !rest.isEmpty || tick != nil else { return done(.done) }
+    let part = Array(rest.prefix(Self.chunk))
+    commands.enqueue(part, respectingLocks: respectingLocks, leader: leaderName, tick: tick) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .success(.integer(-1)):
+        mastership.refused(by: "another node")
+        log.info("another node dispatches for the cluster")
+        done(.refused)
+      case .success(.integer(-2)): done(.alreadyTicked)
+      case .success(let reply):
+        if (reply.integer ?? 0) > 0 { onWake?() }
+        enqueue(rest.dropFirst(Self.chunk), respectingLocks: respectingLocks, tick: nil, done)
+      case .failure: done(.refused)
+      }
+    }
+  }
+
+  public func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void) {
+    link.send(["GET", names.tick(name)]) { result in
+      switch result {
+      case .success(let reply): answer(.shared(reply.integer))
+      case .failure: answer(.unavailable)
       }
     }
   }
