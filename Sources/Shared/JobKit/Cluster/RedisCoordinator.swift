@@ -162,10 +162,13 @@ public final class RedisCoordinator: Coordinator {
     turn(at: .now)
   }
 
+  /// Answers come in order: when the last one is here, the server has everything that was said before.
   public func retire(_ done: @escaping () -> Void) {
     let led = leads
     mastership.retire()
-    if link.isUp && led { abdicate(done) } else { done() }
+    guard link.isUp else { return done() }
+    if led { abdicate {} }
+    link.send(["PING"]) { _ in done() }
   }
 
   private func claim() {
