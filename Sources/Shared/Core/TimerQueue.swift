@@ -9,11 +9,9 @@ public struct TimerQueue<Payload> {
     var due: MonotonicTime
     var number: UInt64
     var payload: Payload
-
-    func precedes(_ other: Entry) -> Bool { (due, number) < (other.due, other.number) }
   }
 
-  private var heap: [Entry] = []
+  private var heap = BinaryHeap<Entry> { ($0.due, $0.number) < ($1.due, $1.number) }
   private var cancelled: Set<UInt64> = []
   private var pending: Set<UInt64> = []
   private var nextNumber: UInt64 = 0
@@ -31,8 +29,7 @@ public struct TimerQueue<Payload> {
   public mutating func set(at due: MonotonicTime, _ payload: Payload) -> TimerToken {
     nextNumber += 1
     pending.insert(nextNumber)
-    heap.append(Entry(due: due, number: nextNumber, payload: payload))
-    siftUp(heap.count - 1)
+    heap.insert(Entry(due: due, number: nextNumber, payload: payload))
     return TimerToken(number: nextNumber)
   }
 
@@ -46,38 +43,10 @@ public struct TimerQueue<Payload> {
     dropCancelled()
     guard let first = heap.first, first.due <= now else { return nil }
     pending.remove(first.number)
-    return popFirst().payload
+    return heap.removeFirst()?.payload
   }
 
   private mutating func dropCancelled() {
-    while let first = heap.first, cancelled.remove(first.number) != nil { _ = popFirst() }
-  }
-
-  private mutating func popFirst() -> Entry {
-    heap.swapAt(0, heap.count - 1)
-    let first = heap.removeLast()
-    siftDown(0)
-    return first
-  }
-
-  private mutating func siftUp(_ start: Int) {
-    var child = start
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard heap[child].precedes(heap[parent]) else { return }
-      heap.swapAt(child, parent)
-      child = parent
-    }
-  }
-
-  private mutating func siftDown(_ start: Int) {
-    var parent = start
-    while true {
-      var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child].precedes(heap[least]) { least = child }
-      if least == parent { return }
-      heap.swapAt(parent, least)
-      parent = least
-    }
+    while let first = heap.first, cancelled.remove(first.number) != nil { _ = heap.removeFirst() }
   }
 }

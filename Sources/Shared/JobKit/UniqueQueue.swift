@@ -2,7 +2,7 @@ import Core
 
 /// Waiting jobs in the order of their scores, each at most once per group. Adding a member that waits already changes nothing,
 /// unless it is lifted.
-public struct UniqueQueue: Sendable {
+public struct UniqueQueue {
   private struct Key: Hashable {
     var payload: String
     var group: Int
@@ -12,8 +12,6 @@ public struct UniqueQueue: Sendable {
     var key: Key
     var score: Double
     var number: UInt64
-
-    func precedes(_ other: Entry) -> Bool { (score, number) < (other.score, other.number) }
   }
 
   private struct Waiting {
@@ -21,7 +19,7 @@ public struct UniqueQueue: Sendable {
     var since: MonotonicTime
   }
 
-  private var heap: [Entry] = []
+  private var heap = BinaryHeap<Entry> { ($0.score, $0.number) < ($1.score, $1.number) }
   private var members: [Key: Waiting] = [:]
   private var nextNumber: UInt64 = 0
 
@@ -51,10 +49,7 @@ public struct UniqueQueue: Sendable {
 
   /// Removes and returns the member with the lowest score; of equal ones the one that was added first.
   public mutating func take() -> QueueItem? {
-    while !heap.isEmpty {
-      heap.swapAt(0, heap.count - 1)
-      let entry = heap.removeLast()
-      siftDown(0)
+    while let entry = heap.removeFirst() {
       // A lifted member leaves its old entry behind.
       guard members[entry.key]?.number == entry.number else { continue }
       members[entry.key] = nil
@@ -63,39 +58,9 @@ public struct UniqueQueue: Sendable {
     return nil
   }
 
-  public mutating func removeAll(where unwanted: (QueueItem) -> Bool) {
-    heap = heap.filter { entry in
-      guard members[entry.key]?.number == entry.number else { return false }
-      if unwanted(QueueItem(payload: entry.key.payload, group: entry.key.group, score: entry.score)) {
-        members[entry.key] = nil
-        return false
-      }
-      return true
-    }
-    heap.sort { $0.precedes($1) }
-  }
-
   private mutating func insert(_ key: Key, score: Double, since: MonotonicTime) {
     nextNumber += 1
     members[key] = Waiting(number: nextNumber, since: since)
-    heap.append(Entry(key: key, score: score, number: nextNumber))
-    var child = heap.count - 1
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard heap[child].precedes(heap[parent]) else { return }
-      heap.swapAt(child, parent)
-      child = parent
-    }
-  }
-
-  private mutating func siftDown(_ start: Int) {
-    var parent = start
-    while true {
-      var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child].precedes(heap[least]) { least = child }
-      if least == parent { return }
-      heap.swapAt(parent, least)
-      parent = least
-    }
+    heap.insert(Entry(key: key, score: score, number: nextNumber))
   }
 }
