@@ -14,6 +14,9 @@ struct DiscoveryType: SchedulerType {
     return max(.seconds(period - now % period), .seconds(60))
   }
 
+  /// Every lock of discovery ends at the next tick, whenever it was taken.
+  func lockAge(remaining: Duration, _ settings: Settings) -> Duration? { nil }
+
   func slots(_ settings: Settings) -> Int { settings[.discovery].workers }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {

@@ -70,6 +70,48 @@ import Testing
     #expect(wakes == 1)
   }
 
+  @Test func whatIsLiftedComesFirstAndSaysWhetherItWaited() {
+    let (coordinator, _) = make()
+    coordinator.enqueue([item("1"), item("2")], respectingLocks: true)
+    var waited: [Bool] = []
+    for payload in ["2", "3"] {
+      coordinator.lift(QueueItem(payload: payload, group: 0, score: QueueItem.onDemand)) {
+        if case .success(let did) = $0 { waited.append(did) }
+      }
+    }
+    #expect(waited == [true, false])
+    #expect((0..<3).compactMap { _ in take(coordinator)?.item.payload } == ["2", "3", "1"])
+    #expect(take(coordinator) == nil)
+  }
+
+  @Test func aHoldIsReleasedAndARunningJobsLockIsNot() throws {
+    let (coordinator, clock) = make()
+    func holder() throws -> LockHolder? {
+      var result: Result<LockHolder?, CoordinatorFailure>?
+      coordinator.holder(of: "poller.device.1") { result = $0 }
+      return try result?.get()
+    }
+    func release() throws -> Bool? {
+      var result: Result<Bool, CoordinatorFailure>?
+      coordinator.releaseHold("poller.device.1", owner: "me_0-1") { result = $0 }
+      return try result?.get()
+    }
+    #expect(try holder() == nil)
+    coordinator.enqueue([item("1")], respectingLocks: true)
+    let job = try #require(take(coordinator))
+    #expect(try holder() == LockHolder(owner: "me_0-1", remaining: nil, isRunning: true))
+    #expect(try release() == false)
+    coordinator.finish(job, hold: .seconds(60))
+    clock.now = clock.now + .seconds(20)
+    #expect(try holder() == LockHolder(owner: "me_0-1", remaining: .seconds(40), isRunning: false))
+    var listed: [LockReport] = []
+    coordinator.locks { if case .success(let found) = $0 { listed = found.locks } }
+    #expect(listed == [LockReport(name: "poller.device.1", owner: "me_0-1", remaining: .seconds(40), isRunning: false)])
+    #expect(try release() == true)
+    #expect(try holder() == nil)
+    #expect(try release() == false)
+  }
+
   @Test func onlyTheOwnerReleasesALock() {
     var locks = LockStore()
     let start = MonotonicTime(nanoseconds: 0)

@@ -13,7 +13,7 @@ final class StandInChild {
   private var epoch = 0
 
   /// Ways to end or to talk nonsense are in `misbehave`; beside them `beats` (default), `silent`, `outage`, `reject`, `deaf` to drain,
-  /// `script COMMAND…`: ready, and a script in slot 0; `busy N`.
+  /// `script COMMAND…`: ready, and a script in slot 0; `busy N`; `bolt`: it ends when it is asked something.
   init(_ type: TaskType) {
     self.type = type
     words = behaviour(type.rawValue)
@@ -76,6 +76,31 @@ final class StandInChild {
       note("\(type.rawValue) drain kill=\(kill)")
       if words.first != "deaf" { exit(0) }
     case .reaped(let pid, _, let status): note("\(type.rawValue) reaped \(pid) \(status)")
+    case .enqueue(let number, let payloads):
+      note("\(type.rawValue) enqueue \(payloads.joined(separator: ","))")
+      if words.first == "bolt" { exit(1) }
+      // An answer to a question that was never asked must do no harm.
+      send(Upward.enqueued(number: number + 1000, results: []), to: channel)
+      send(Upward.enqueued(number: number, results: payloads.map { OnDemandResult(payload: $0, outcome: outcome($0)) }), to: channel)
+    case .listLocks(let number):
+      note("\(type.rawValue) listLocks")
+      if words.first == "bolt" { exit(1) }
+      // More than fit into one message, so that the parts have to be put together.
+      let locks = (1...90).map {
+        LockReport(name: "\(type.rawValue).device.\($0)", owner: standInOwner, remaining: .seconds(4), isRunning: false)
+      }
+      for page in LockPage.pages(of: locks, omitted: 3) { send(Upward.locks(number: number, page: page), to: channel) }
+    }
+  }
+
+  private var standInOwner: String { "n2-8f0e7c1a-1b2c-8d3e-9f40-5a6b7c8d9e0f-\(type.ownerName)_0-1" }
+
+  private func outcome(_ payload: String) -> OnDemandResult.Outcome {
+    switch payload {
+    case "404": .noSuchDevice
+    case "7": .running(LockReport(name: "\(type.rawValue).device.7", owner: standInOwner, age: .seconds(12), isRunning: true))
+    case "8": .lifted(group: 3)
+    default: .queued(group: nil)
     }
   }
 

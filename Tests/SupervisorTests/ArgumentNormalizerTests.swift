@@ -55,6 +55,11 @@ import Testing
     ("validate -m", "validate --multiple"),
     ("health", "health"),
     ("reload", "reload"),
+    ("poll 42", "poll 42"),
+    ("poll 42 007 --base /x -v", "poll --base=/x --verbose 42 7"),
+    ("--base=/x discover -- 42", "discover --base=/x 42"),
+    ("poll --help", "poll --help"),
+    ("--json locks", "locks --json"),
     ("-- status", "status"),
     ("-h", "--help"),
     ("--help", "--help"),
@@ -74,6 +79,17 @@ import Testing
     ("statsu", "'statsu' is not a command of librenms-dispatcher\nDid you mean 'status'?"),
     ("xyzzy", "'xyzzy' is not a command of librenms-dispatcher\nSee 'librenms-dispatcher --help'."),
     ("status extra", "unexpected argument 'extra' after 'status'\nSee 'librenms-dispatcher status --help'."),
+    ("pol 42", "'pol' is not a command of librenms-dispatcher\nDid you mean 'poll'?"),
+    ("poll", "'poll' needs at least one device id\nFor example: librenms-dispatcher poll 42"),
+    ("discover --base /x", "'discover' needs at least one device id\nFor example: librenms-dispatcher discover 42"),
+    ("poll 42 router1", "'router1' is no device id: a whole number from 1 on, as in the address of the device's page, device/42"),
+    ("poll 0", "'0' is no device id: a whole number from 1 on, as in the address of the device's page, device/42"),
+    ("poll 1,2", "'1,2' is no device id: a whole number from 1 on, as in the address of the device's page, device/42"),
+    (
+      "poll 9223372036854775808",
+      "'9223372036854775808' is no device id: a whole number from 1 on, as in the address of the device's page, device/42"
+    ),
+    ("locks 42", "unexpected argument '42' after 'locks'\nSee 'librenms-dispatcher locks --help'."),
     ("--verbsoe", "unknown option '--verbsoe'\nDid you mean '--verbose'?"),
     ("--nothing-like-it", "unknown option '--nothing-like-it'\nSee 'librenms-dispatcher --help'."),
     ("-x", "unknown option '-x'\nSee 'librenms-dispatcher --help'."),
@@ -95,7 +111,7 @@ import Testing
     ("--base=", "option '--base' needs a value"),
     ("--debug=yes", "option '--debug' takes no value"),
     ("status --origin", "unknown option '--origin'\nSee 'librenms-dispatcher --help'."),
-    ("--json", "option '--json' does not belong to 'run'\nIt is understood by 'status' and 'config'."),
+    ("--json", "option '--json' does not belong to 'run'\nIt is understood by 'status' and 'locks' and 'config'."),
     ("--watch config", "option '--watch' does not belong to 'config'\nIt is understood by 'status'."),
     ("-", "'-' is not a command of librenms-dispatcher\nSee 'librenms-dispatcher --help'."),
   ])
@@ -113,7 +129,7 @@ import Testing
     var random = SeededGenerator(seed: seed)
     let words = [
       "-g", "1", "2,3", "status", "run", "-o", "file", "none", "-vd", "--log", "--base", "/x", "--json", "-h", "--", "-", "--v", "-g1", "",
-      "config",
+      "config", "poll", "42",
     ]
     for _ in 0..<500 {
       let line = (0..<Int.random(in: 0...6, using: &random)).compactMap { _ in words.randomElement(using: &random) }

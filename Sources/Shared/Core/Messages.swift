@@ -10,6 +10,10 @@ public enum Upward: Codable, Sendable, Equatable {
   case heartbeat(Heartbeat)
   /// The configuration of this epoch can't be applied to a running child; the old one stays.
   case configRejected(epoch: Int, reason: String)
+  /// What became of the ids of `enqueue` with this number.
+  case enqueued(number: Int, results: [OnDemandResult])
+  /// A part of the answer to `listLocks` with this number.
+  case locks(number: Int, page: LockPage)
 }
 
 /// What the supervisor says. Every message is the full state, so a repeated or skipped one does no harm.
@@ -20,6 +24,10 @@ public enum Downward: Codable, Sendable, Equatable {
   case drain(kill: Bool)
   /// An orphan of an earlier incarnation ended.
   case reaped(pid: Int32, startTime: UInt64, status: ExitStatus)
+  /// An operator wants these devices first. Asking twice lifts twice, which is once.
+  case enqueue(number: Int, payloads: [String])
+  /// All locks that the child can see: in a cluster everybody's, alone its own.
+  case listLocks(number: Int)
 }
 
 /// How a process ended.

@@ -24,6 +24,7 @@ public final class ChildProcess {
   private var settings: Settings?
   private var engine: JobEngine?
   private var dispatch: Dispatch?
+  private var onDemand: OnDemand?
   private var earlyReaped: [(ProcessIdentity, ExitStatus)] = []
   private var beat: UInt64 = 0
   private var nextTurn = MonotonicTime(nanoseconds: 0)
@@ -78,6 +79,34 @@ public final class ChildProcess {
     case .reaped(let pid, let startTime, let status):
       let identity = ProcessIdentity(pid: pid, startTime: startTime)
       if let engine { engine.noteReaped(identity, status) } else { earlyReaped.append((identity, status)) }
+    case .enqueue(let number, let payloads): enqueue(number, payloads)
+    case .listLocks(let number): listLocks(number)
+    }
+  }
+
+  // MARK: Questions of the operator
+
+  private func enqueue(_ number: Int, _ payloads: [String]) {
+    guard let onDemand else {
+      let results = payloads.map { OnDemandResult(payload: $0, outcome: .refused("\(type.type.rawValue) is starting")) }
+      return _ = channel.send(Upward.enqueued(number: number, results: results))
+    }
+    onDemand.enqueue(payloads) { [weak self] results in
+      self?.channel.send(Upward.enqueued(number: number, results: results))
+    }
+  }
+
+  private func listLocks(_ number: Int) {
+    let fail = { [channel] (why: String) in
+      _ = channel.send(Upward.locks(number: number, page: LockPage(locks: [], failure: why)))
+    }
+    guard let engine else { return fail("\(type.type.rawValue) is starting") }
+    engine.coordinator.locks { [channel] result in
+      switch result {
+      case .failure(let failure): fail(failure.reason)
+      case .success(let found):
+        for page in LockPage.pages(of: found.locks, omitted: found.omitted) { channel.send(Upward.locks(number: number, page: page)) }
+      }
     }
   }
 
@@ -189,6 +218,7 @@ public final class ChildProcess {
     member?.start()
     let dispatch = Dispatch(engine: engine, log: log)
     self.dispatch = dispatch
+    onDemand = OnDemand(engine: engine)
     sql.onChange = { [weak self] up in
       if up { dispatch.databaseReturned() }
       engine.wake()

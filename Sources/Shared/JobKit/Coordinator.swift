@@ -74,6 +74,28 @@ public enum TickMemory: Equatable, Sendable {
   case unavailable
 }
 
+/// A lock and who holds it.
+public struct LockHolder: Equatable, Sendable {
+  public var owner: String
+  /// nil = until it is released.
+  public var remaining: Duration?
+  /// Whether a job runs under it; nil = not known here.
+  public var isRunning: Bool?
+
+  public init(owner: String, remaining: Duration?, isRunning: Bool? = nil) {
+    self.owner = owner
+    self.remaining = remaining
+    self.isRunning = isRunning
+  }
+}
+
+/// Why the store of queues and locks could not be asked.
+public struct CoordinatorFailure: Error, Equatable, Sendable {
+  public var reason: String
+
+  public init(_ reason: String) { self.reason = reason }
+}
+
 /// The queue and the locks of one type, wherever they live: in this process for a node alone, in Redis for a cluster.
 ///
 /// Every method returns at once and answers on the loop, in the order of the calls. None may block.
@@ -94,7 +116,8 @@ public protocol Coordinator: AnyObject {
   /// When a tick ran last; asked when this node begins to lead.
   func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void)
   /// Puts a member where `score` says, also if it waits already.
-  func lift(_ item: QueueItem)
+  /// Answers whether it did.
+  func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void)
   /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped.
   func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void)
   /// The job is over: its lock ends now, or after `hold`.
@@ -107,6 +130,12 @@ public protocol Coordinator: AnyObject {
   func restore(lock: String, owner: String, until: MonotonicTime)
   /// Who holds the lock, as far as it is known here without asking anybody.
   func isHeld(_ lock: String) -> Bool
+  /// Who holds the lock, nil = nobody. `lock` as the type names it.
+  func holder(of lock: String, _ answer: @escaping (Result<LockHolder?, CoordinatorFailure>) -> Void)
+  /// Ends a hold of this owner under which no job of this node runs; answers whether it did.
+  func releaseHold(_ lock: String, owner: String, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void)
+  /// All locks that can be seen from here, at most `LockPage.limit`, and how many there are beyond.
+  func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void)
   /// The service stops: leadership is given back.
   func retire(_ done: @escaping () -> Void)
 

@@ -4,7 +4,7 @@ import Core
 public final class LocalCoordinator: Coordinator {
   public var onWake: (() -> Void)?
   private var queue = UniqueQueue()
-  private var locks = LockStore()
+  private var store = LockStore()
   private let lockName: (QueueItem) -> String
   private let clock: () -> MonotonicTime
 
@@ -22,16 +22,18 @@ public final class LocalCoordinator: Coordinator {
   public func enqueue(_ items: [QueueItem], respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
     let now = clock()
     var added = false
-    for item in items where !respectingLocks || locks.holder(of: lockName(item), at: now) == nil {
+    for item in items where !respectingLocks || store.holder(of: lockName(item), at: now) == nil {
       added = queue.add(item, at: now) || added
     }
     if added { onWake?() }
     done(.done)
   }
 
-  public func lift(_ item: QueueItem) {
+  public func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
+    let waited = queue.contains(item.payload, group: item.group)
     queue.lift(item, at: clock())
     onWake?()
+    answer(.success(waited))
   }
 
   public var leads: Bool { true }
@@ -46,7 +48,7 @@ public final class LocalCoordinator: Coordinator {
       let lock = lockName(item)
       let name = owner.name(group: item.group)
       // The lock of a running job has no end here: it lives in this process and its job table, and both know when the job ends.
-      if locks.acquire(lock, owner: name, until: nil, at: now) {
+      if store.acquire(lock, owner: name, until: nil, at: now) {
         return answer(.job(TakenJob(item: item, lock: lock, owner: name, slot: owner.slot)))
       }
     }
@@ -56,24 +58,48 @@ public final class LocalCoordinator: Coordinator {
   public func finish(_ job: TakenJob, hold: Duration?) {
     let now = clock()
     if let hold, hold > .zero {
-      locks.set(job.lock, owner: job.owner, until: now + hold, at: now)
+      store.set(job.lock, owner: job.owner, until: now + hold, at: now)
     } else {
-      locks.release(job.lock, owner: job.owner)
+      store.release(job.lock, owner: job.owner)
     }
   }
 
   public func putBack(_ job: TakenJob) {
-    locks.release(job.lock, owner: job.owner)
+    store.release(job.lock, owner: job.owner)
     queue.add(job.item, at: clock())
   }
 
   public func adopt(_ job: TakenJob) {
-    locks.set(job.lock, owner: job.owner, until: nil, at: clock())
+    store.set(job.lock, owner: job.owner, until: nil, at: clock())
   }
 
   public func restore(lock: String, owner: String, until: MonotonicTime) {
-    locks.set(lock, owner: owner, until: until, at: clock())
+    store.set(lock, owner: owner, until: until, at: clock())
   }
 
-  public func isHeld(_ lock: String) -> Bool { locks.holder(of: lock, at: clock()) != nil }
+  public func holder(of lock: String, _ answer: @escaping (Result<LockHolder?, CoordinatorFailure>) -> Void) {
+    let now = clock()
+    answer(
+      .success(
+        store.holder(of: lock, at: now).map { held in
+          LockHolder(owner: held.owner, remaining: held.until.map { $0 - now }, isRunning: held.until == nil)
+        }))
+  }
+
+  /// A lock without an end belongs to a job that runs.
+  public func releaseHold(_ lock: String, owner: String, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
+    guard store.holder(of: lock, at: clock())?.until != nil else { return answer(.success(false)) }
+    answer(.success(store.release(lock, owner: owner)))
+  }
+
+  public func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void) {
+    let now = clock()
+    let all = store.all(at: now)
+    let shown = all.prefix(LockPage.limit).map { name, lock in
+      LockReport(name: name, owner: lock.owner, remaining: lock.until.map { $0 - now }, isRunning: lock.until == nil)
+    }
+    answer(.success((shown, all.count - shown.count)))
+  }
+
+  public func isHeld(_ lock: String) -> Bool { store.holder(of: lock, at: clock()) != nil }
 }

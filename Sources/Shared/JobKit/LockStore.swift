@@ -20,6 +20,11 @@ public struct LockStore: Sendable {
     return lock
   }
 
+  /// All locks that are held, by name.
+  public func all(at now: MonotonicTime) -> [(name: String, lock: Lock)] {
+    locks.filter { $0.value.until.map { $0 > now } ?? true }.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
+  }
+
   /// Takes the lock; false when another owner, or the same one, holds it.
   public mutating func acquire(_ name: String, owner: String, until: MonotonicTime?, at now: MonotonicTime) -> Bool {
     guard holder(of: name, at: now) == nil else { return false }

@@ -85,6 +85,8 @@ public protocol SchedulerType: Sendable {
   var locksGroups: Bool { get }
   /// How long a lock lives that nobody renews.
   func lockLifetime(_ settings: Settings) -> Duration
+  /// For how long a lock of which so much remains has been held, if its lifetime tells; nil = it does not.
+  func lockAge(remaining: Duration, _ settings: Settings) -> Duration?
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind
   /// Where `--log-output file` puts a job's output; nil = output is only kept for error lines, whatever the mode.
@@ -99,6 +101,11 @@ extension SchedulerType {
   public var locksGroups: Bool { false }
 
   public func lockLifetime(_ settings: Settings) -> Duration { max(settings[type].frequency, .seconds(1)) }
+
+  public func lockAge(remaining: Duration, _ settings: Settings) -> Duration? {
+    let age = lockLifetime(settings) - remaining
+    return age < .zero ? nil : age
+  }
 
   public func lockName(_ item: QueueItem) -> String { lockPrefix + (locksGroups ? String(item.group) : item.payload) }
 }

@@ -39,6 +39,7 @@ final class Child {
   private(set) var machine = ChildStateMachine()
   private var policy: RestartPolicy
   private var channel: FrameChannel?
+  private let questions: ChildQuestions
   private var silence: SilencePolicy?
   private var restartTimer: TimerToken?
   private(set) var pid: Int32 = 0
@@ -68,6 +69,7 @@ final class Child {
   init(type: TaskType, surroundings: Surroundings) {
     self.type = type
     self.surroundings = surroundings
+    questions = ChildQuestions(loop: surroundings.loop)
     policy = RestartPolicy(healthyThreshold: surroundings.healthyThreshold)
     var log = Logger(label: "supervisor")
     log[metadataKey: "type"] = "\(type.rawValue)"
@@ -106,6 +108,11 @@ final class Child {
   func tell(_ orphan: OrphanStatuses.Entry) {
     guard saidHello, machine.isAlive else { return }
     send(.reaped(pid: orphan.process.pid, startTime: orphan.process.startTime, status: orphan.status))
+  }
+
+  /// Asks a child that runs; the answer comes once.
+  func ask(_ question: (Int) -> Downward, _ answer: @escaping ChildQuestions.Answer) {
+    send(question(questions.ask(answer)))
   }
 
   private func send(_ message: Downward) {
@@ -247,6 +254,8 @@ final class Child {
       heardAt = now
       // Before `ready` only `ready` counts: beats of a child that never comes up would hide that.
       if readySince != nil { silence?.heard(now: now.sinceBoot) }
+    case .enqueued(let number, let results): questions.heard(number, results)
+    case .locks(let number, let page): questions.heard(number, page)
     case .configRejected(let epoch, let reason):
       guard epoch == awaitedEpoch else { return }
       awaitedEpoch = nil
@@ -354,6 +363,7 @@ final class Child {
     saidHello = false
     heartbeat = nil
     heardAt = nil
+    questions.failAll()
     if deliberate { readySince = nil }
     let actions = machine.exited(permanent: status == .exited(ChildLaunch.structuralExit))
     if machine.state != .backoff { readySince = nil }

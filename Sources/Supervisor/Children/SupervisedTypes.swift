@@ -14,6 +14,13 @@ enum SupervisedTypes {
     settings[type].enabled || settings.isClustered
   }
 
+  /// How long a lock of this name lives that nobody renews; nil = its name does not tell: the master's is renewed each second, those of
+  /// discovery end at the next tick.
+  static func lockLifetime(_ name: String, _ settings: Settings) -> Duration? {
+    let types = [TaskType.poller, .services, .ping]
+    return types.first { name.hasPrefix($0.rawValue + ".") }.map { settings[$0].frequency }
+  }
+
   /// The shortest lifetime of a lock that jobs of the type hold (COMPAT section 3); a child that is silent for longer has lost them.
   static func shortestLock(_ type: TaskType, _ settings: Settings) -> Duration? {
     switch type {

@@ -41,10 +41,16 @@ struct ArgumentNormalizer {
     ("run", []),
     ("status", [Option(name: "json"), Option(name: "watch")]),
     ("config", [Option(name: "json"), Option(name: "origin")]),
+    ("poll", []),
+    ("discover", []),
+    ("locks", [Option(name: "json")]),
     ("validate", []),
     ("health", []),
     ("reload", []),
   ]
+
+  /// Subcommands that take device ids.
+  static let takingDevices: Set<String> = ["poll", "discover"]
 
   /// The arguments without the program's name, in the one spelling.
   static func normalize(_ arguments: [String]) throws(UsageError) -> [String] {
@@ -54,6 +60,7 @@ struct ArgumentNormalizer {
 
   private var rest: ArraySlice<String>
   private var subcommand: (name: String, options: [Option])?
+  private var devices: [String] = []
   private var output: [(option: String, value: String?)] = []
 
   private init(_ arguments: [String]) {
@@ -102,10 +109,14 @@ struct ArgumentNormalizer {
       if item.value == nil, !seen.insert(item.option).inserted { continue }
       result.append("--" + item.option + (item.value.map { "=" + $0 } ?? ""))
     }
-    return result
+    if let subcommand, Self.takingDevices.contains(subcommand.name), devices.isEmpty {
+      throw UsageError("'\(subcommand.name)' needs at least one device id", hint: "For example: librenms-dispatcher \(subcommand.name) 42")
+    }
+    return result + devices
   }
 
   private mutating func word(_ word: String) throws(UsageError) {
+    if let subcommand, Self.takingDevices.contains(subcommand.name) { return try device(word) }
     if let subcommand {
       throw UsageError(
         "unexpected argument '\(word)' after '\(subcommand.name)'", hint: "See 'librenms-dispatcher \(subcommand.name) --help'.")
@@ -118,6 +129,14 @@ struct ArgumentNormalizer {
         hint: UsageError.suggestion(for: word, among: Self.subcommands.map(\.name)) ?? "See 'librenms-dispatcher --help'.")
     }
     subcommand = found
+  }
+
+  private mutating func device(_ word: String) throws(UsageError) {
+    // One spelling per number, so that 7 and 007 are one device.
+    guard word.allSatisfy({ $0.isASCII && $0.isNumber }), let id = Int64(word), id > 0 else {
+      throw UsageError("'\(word)' is no device id: a whole number from 1 on, as in the address of the device's page, device/42")
+    }
+    devices.append(String(id))
   }
 
   private mutating func long(_ text: String) throws(UsageError) {

@@ -9,7 +9,10 @@ struct DispatcherCommand: ParsableCommand {
     abstract: "Polls, discovers and pings the devices of a LibreNMS installation.",
     discussion: "Takes the place of librenms-service.py and understands its flags; without a subcommand it runs the service.",
     version: ProductVersion.text,
-    subcommands: [RunCommand.self, StatusCommand.self, ConfigCommand.self, ValidateCommand.self, HealthCommand.self, ReloadCommand.self],
+    subcommands: [
+      RunCommand.self, StatusCommand.self, PollCommand.self, DiscoverCommand.self, LocksCommand.self, ConfigCommand.self,
+      ValidateCommand.self, HealthCommand.self, ReloadCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   /// Runs the command line and returns the exit code.

@@ -84,6 +84,6 @@ struct ReloadCommand: ParsableCommand {
 
 extension OperatorClient {
   fileprivate func reply(_ command: OperatorRequest.Command, limit: Duration) throws -> OperatorReply {
-    do throws(Failure) { return try ask(command, limit: limit) } catch { throw Refusal(1, error.description) }
+    do throws(Failure) { return try ask(OperatorRequest(command: command), limit: limit) } catch { throw Refusal(1, error.description) }
   }
 }

@@ -24,11 +24,11 @@ struct OperatorClient {
   let base: String
 
   /// One request, one reply; `limit` bounds the wait.
-  func ask(_ command: OperatorRequest.Command, limit: Duration) throws(Failure) -> OperatorReply {
+  func ask(_ request: OperatorRequest, limit: Duration) throws(Failure) -> OperatorReply {
     let fd = try connect()
     defer { close(fd) }
     setLimit(fd, limit)
-    var request = (try? JSONEncoder().encode(OperatorRequest(command: command))).map(Array.init) ?? []
+    var request = (try? JSONEncoder().encode(request)).map(Array.init) ?? []
     request.append(UInt8(ascii: "\n"))
     guard request.withUnsafeBytes({ send(fd, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }) == request.count else {
       throw .system(SystemError("ask the dispatcher"))

@@ -3,10 +3,15 @@ import Core
 /// What an operator may ask over `control.sock`: one JSON object per line, `{"command":"status"}`.
 struct OperatorRequest: Codable, Equatable {
   enum Command: String, Codable, CaseIterable {
-    case status, health, reload
+    case status, health, reload, poll, discover, locks
   }
 
+  /// So many ids fit into a request, and the answers to them into a message of the child.
+  static let deviceLimit = 50
+
   var command: Command
+  /// Of `poll` and `discover`.
+  var devices: [Int64]?
 }
 
 /// The answer, one JSON object on one line; exactly one of the fields beside `ok` and `text` is there for commands that have more to say.
@@ -15,6 +20,9 @@ struct OperatorReply: Codable, Equatable {
   /// One line for people.
   var text: String
   var status: StatusReport?
+  /// Of `poll` and `discover`, in the order of the devices.
+  var jobs: [OnDemandResult]?
+  var locks: LockList?
 }
 
 /// Everything that `status` shows. Durations are in seconds; what is unknown is left out.

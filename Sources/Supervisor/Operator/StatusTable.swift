@@ -62,7 +62,7 @@ enum StatusTable {
     return [""] + columns([header] + rows) + (rest > 0 ? ["and \(rest) more, which started later"] : [])
   }
 
-  private static func columns(_ rows: [[String]]) -> [String] {
+  static func columns(_ rows: [[String]]) -> [String] {
     let count = rows.map(\.count).max() ?? 0
     let widths = (0..<count).map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in

@@ -93,6 +93,9 @@ extension Supervisor {
       let healthy = isHealthy(now) && stopping == nil
       let idle = watchdog.idleFor(now: now.sinceBoot).map { ", nothing polled for \(StatusText.age($0))" } ?? ""
       answer(OperatorReply(ok: healthy, text: "\(healthy ? "healthy" : "not healthy")\(idle): \(statusText(now))"))
+    case .poll: enqueue(.poller, request.devices ?? [], answer)
+    case .discover: enqueue(.discovery, request.devices ?? [], answer)
+    case .locks: listLocks(answer)
     case .reload: startReload { ok, text in answer(OperatorReply(ok: ok, text: text)) }
     }
   }

@@ -200,6 +200,14 @@ final class ClusterCommands {
     link.send(["ZADD", names.queue(item.group), text(item.score), item.payload], done)
   }
 
+  func releaseHold(_ lock: String, owner: String, _ done: @escaping Done) {
+    eval(ClusterScripts.releaseHold, [names.inFlight, lock], [owner], done) { [self] in
+      link.send(["GET", lock]) { [weak self] result in
+        if case .success(let reply) = result, reply.text == owner { self?.link.send(["DEL", lock], done) } else { done(result) }
+      }
+    }
+  }
+
   // MARK: Keeping
 
   func renew(_ jobs: [TakenJob], ttl: Duration, _ done: @escaping Done) {

@@ -98,6 +98,17 @@ public enum ClusterScripts {
     return result
     """)
 
+  /// Ends a hold, unless a job of the same node runs under it: a slot that takes the job again has the same owner's name.
+  /// KEYS: in-flight hash, lock. ARGV: owner.
+  public static let releaseHold = RedisScript(
+    """
+    if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+    for _, note in ipairs(redis.call('HVALS', KEYS[1])) do
+      if string.find(note, '\\t' .. KEYS[2] .. '\\t', 1, true) then return 0 end
+    end
+    return redis.call('DEL', KEYS[2])
+    """)
+
   /// Takes or renews the master lock. KEYS: master lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
   public static let lead = RedisScript(
     """

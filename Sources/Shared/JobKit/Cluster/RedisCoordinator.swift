@@ -15,11 +15,11 @@ public final class RedisCoordinator: Coordinator {
   public private(set) var depth = 0
   private var oldestScore: Double?
 
-  private let link: any ClusterLink
-  private let commands: ClusterCommands
+  let link: any ClusterLink
+  let commands: ClusterCommands
   private let ttl: () -> Duration
-  private let names: ClusterNames
-  private let lockPrefix: String
+  let names: ClusterNames
+  let lockPrefix: String
   private let leaderName: String
   private let log: Logger
   private let masterTtl: () -> Duration
@@ -32,7 +32,7 @@ public final class RedisCoordinator: Coordinator {
   private var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
   /// Cool-downs from the job table; only set anew when the server has lost them.
   private var restored: [(lock: String, owner: String, until: MonotonicTime)] = []
-  private var reconciled = false
+  private(set) var reconciled = false
   private var reconciling = false
   /// Not the first connection of this process.
   private var wasConnected = false
@@ -240,8 +240,12 @@ public final class RedisCoordinator: Coordinator {
     }
   }
 
-  public func lift(_ item: QueueItem) {
-    commands.lift(item) { [weak self] _ in self?.onWake?() }
+  public func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
+    commands.lift(item) { [weak self] result in
+      // 1 = it is new in the queue.
+      answer(result.map { $0.integer == 0 }.mapError { CoordinatorFailure($0.text) })
+      self?.onWake?()
+    }
   }
 
   public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
