@@ -99,7 +99,8 @@ struct ArgumentNormalizer {
     let names = output.map(\.option)
     if names.contains("help") { return (subcommand.map { [$0.name] } ?? []) + ["--help"] }
     if names.contains("version") { return ["--version"] }
-    var result = [subcommand?.name ?? "run"]
+    // Devices before the options: behind `--group=1` a number would be another group.
+    var result = [subcommand?.name ?? "run"] + devices
     var seen: Set<String> = []
     let lastWithValue = output.lastIndex { $0.option == "log-output" }
     for (index, item) in output.enumerated() {
@@ -112,7 +113,7 @@ struct ArgumentNormalizer {
     if let subcommand, Self.takingDevices.contains(subcommand.name), devices.isEmpty {
       throw UsageError("'\(subcommand.name)' needs at least one device id", hint: "For example: librenms-dispatcher \(subcommand.name) 42")
     }
-    return result + devices
+    return result
   }
 
   private mutating func word(_ word: String) throws(UsageError) {

@@ -19,6 +19,8 @@ final class OperatorConnection {
   private var isOpen = true
   /// A request was handed on and is not answered yet.
   private var isAnswering = false
+  /// The loop over the lines of the input is under way.
+  private var isTaking = false
   var onRequest: ((OperatorRequest, OperatorConnection) -> Void)?
   var onClose: ((OperatorConnection) -> Void)?
 
@@ -63,17 +65,23 @@ final class OperatorConnection {
     if input.count >= Self.requestLimit { close() }
   }
 
-  /// One request at a time: what comes meanwhile waits in the bounded input.
+  /// One request at a time: what comes meanwhile waits in the bounded input. A loop, since an answer at once comes back here: thousands of
+  /// empty lines must not become thousands of frames on the stack.
   private func takeLine() {
-    guard isOpen, !isAnswering, let end = input.firstIndex(of: UInt8(ascii: "\n")) else { return }
-    let line = Array(input[..<end])
-    input.removeFirst(end + 1)
-    isAnswering = true
-    guard let request = try? JSONDecoder().decode(OperatorRequest.self, from: Data(line)) else {
-      let commands = OperatorRequest.Command.allCases.map(\.rawValue).joined(separator: ", ")
-      return reply(OperatorReply(ok: false, text: "not understood; a request is {\"command\":\"NAME\"} with one of: \(commands)"))
+    guard !isTaking else { return }
+    isTaking = true
+    defer { isTaking = false }
+    while isOpen, !isAnswering, let end = input.firstIndex(of: UInt8(ascii: "\n")) {
+      let line = Array(input[..<end])
+      input.removeFirst(end + 1)
+      isAnswering = true
+      if let request = try? JSONDecoder().decode(OperatorRequest.self, from: Data(line)) {
+        onRequest?(request, self)
+      } else {
+        let commands = OperatorRequest.Command.allCases.map(\.rawValue).joined(separator: ", ")
+        reply(OperatorReply(ok: false, text: "not understood; a request is {\"command\":\"NAME\"} with one of: \(commands)"))
+      }
     }
-    onRequest?(request, self)
   }
 
   private func flush() {
