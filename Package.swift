@@ -66,7 +66,7 @@ let package = Package(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture"], exclude: ["Fixtures"],
       swiftSettings: strict),
     tests("LayerTests", ["Fixture"]),
-    tests("IntegrationTests", ["Fixture", "Core", "CLinuxShims"]),
+    tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),
 
     // Real servers and sample directories for tests and measurements; no part of the product.
