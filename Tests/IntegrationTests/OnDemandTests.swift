@@ -110,6 +110,18 @@ import Testing
       }
       #expect(node.journal.runs("poller", "2").isEmpty && node.journal.runs("poller", "6").isEmpty)
 
+      // What an earlier incarnation left gives way too, unless the server knows of a job under it.
+      let master = try redis.command("GET", "librenms.lock:dispatch.master")
+      let left = "librenms.lock:poller.device.7"
+      let inFlight = "librenms.inflight:\(master.suffix(36))"
+      _ = try redis.command("SET", left, master + "-Poller_0-2", "EX", "200")
+      _ = try redis.command("HSET", inFlight, "poller:1", "0\t0\t\(left)\t\(master)-Poller_0-2\t7")
+      expect(try node.command("poll", "7"), 0, "poller 7: running since about 10")
+      #expect(try redis.command("GET", left) == master + "-Poller_0-2")
+      _ = try redis.command("HDEL", inFlight, "poller:1")
+      expect(try node.command("poll", "7"), 0, "poller 7: queued first")
+      try see("the poll") { node.journal.runs("poller", "7").count == 1 }
+
       redis.kill()
       try see("the outage") {
         let answer = try node.command("poll", "1")
