@@ -139,8 +139,13 @@ static int new_process(void *argument) {
 }
 
 int shim_start(const struct shim_spawn *request, int32_t *pid, int32_t *pidfd) {
-  char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (stack == MAP_FAILED) return -errno;
+  // Kept for the next start by the same thread: this one is suspended until the new process has left the stack.
+  static __thread char *stack;
+  if (!stack) {
+    char *mapped = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (mapped == MAP_FAILED) return -errno;
+    stack = mapped;
+  }
   // No handler of ours may run in the new process while it shares our memory.
   sigset_t all, old;
   sigfillset(&all);
@@ -150,7 +155,6 @@ int shim_start(const struct shim_spawn *request, int32_t *pid, int32_t *pidfd) {
   int child = clone(new_process, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &descriptor);
   int error = child < 0 ? errno : 0;
   pthread_sigmask(SIG_SETMASK, &old, NULL);
-  munmap(stack, STACK);
   if (child < 0) return -error;
   if (context.error || context.aborted) {
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}

@@ -6,6 +6,7 @@ import JobKit
 struct DiscoveryType: SchedulerType {
   let type = TaskType.discovery
   let lockPrefix = "discovery.device."
+  private let device = DeviceCheck(.discovered)
 
   /// Until the next timed discovery, which would discover the device anyway.
   func lockLifetime(_ settings: Settings) -> Duration {
@@ -49,12 +50,12 @@ struct DiscoveryType: SchedulerType {
   func logFile(_ item: QueueItem) -> String? { "dispatch_device_\(item.payload)_discovery.log" }
 
   func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? {
-    DeviceCheck.fitness(item, .discovered, frequency: settings[.discovery].frequency)
+    device.fitness(item, frequency: settings[.discovery].frequency)
   }
 
   func judge(
     _ item: QueueItem, age: Duration
   ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? {
-    DeviceCheck.judge(item, .discovered, age: age)
+    device.judge(item, age: age)
   }
 }

@@ -6,6 +6,7 @@ import JobKit
 struct PollerType: SchedulerType {
   let type = TaskType.poller
   let lockPrefix = "poller.device."
+  private let device = DeviceCheck(.polled)
 
   func slots(_ settings: Settings) -> Int { settings[.poller].workers }
 
@@ -30,12 +31,12 @@ struct PollerType: SchedulerType {
   func logFile(_ item: QueueItem) -> String? { "dispatch_device_\(item.payload)_poller.log" }
 
   func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? {
-    DeviceCheck.fitness(item, .polled, frequency: settings[.poller].frequency)
+    device.fitness(item, frequency: settings[.poller].frequency)
   }
 
   func judge(
     _ item: QueueItem, age: Duration
   ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? {
-    DeviceCheck.judge(item, .polled, age: age)
+    device.judge(item, age: age)
   }
 }

@@ -2,7 +2,9 @@ import Core
 import Database
 
 /// The look at a device under its lock, just before its script starts, and after an end that nobody saw.
-public enum DeviceCheck {
+///
+/// What it remembers is touched on the SQL thread only.
+public final class DeviceCheck: @unchecked Sendable {
   /// Which of a device's times belong to a type. The raw values are the columns of `devices`.
   public enum Column: String, Sendable {
     case polled = "last_polled"
@@ -18,23 +20,37 @@ public enum DeviceCheck {
     }
   }
 
+  /// The smallest period of all nodes changes when an admin changes it.
+  private static let periodLifetime = Duration.seconds(60)
+
+  private let column: Column
+  private let fitnessQuery: String
+  private let judgeQuery: String
+  private let periodQuery: String
+  private var smallestPeriod: (seconds: Double?, until: MonotonicTime)?
+
+  public init(_ column: Column) {
+    self.column = column
+    fitnessQuery = """
+      SELECT `disabled`, `poller_group`, COALESCE(
+        DATE_SUB(`\(column.rawValue)`, INTERVAL COALESCE(`\(column.taken)`, 0) SECOND) > DATE_SUB(NOW(), INTERVAL ? SECOND), 0)
+      FROM `devices` WHERE `device_id` = ?
+      """
+    judgeQuery = """
+      SELECT COALESCE(`\(column.rawValue)` >= DATE_SUB(NOW(), INTERVAL ? SECOND), 0), `status` FROM `devices` WHERE `device_id` = ?
+      """
+    periodQuery = "SELECT MIN(`\(column.frequency)`) FROM `poller_cluster` WHERE `\(column.frequency)` > 0"
+  }
+
   /// Skips a device that is gone, disabled, in another group, or was begun less than half of the smallest period in the cluster ago.
   ///
   /// The begin is the noted end less the time taken: counted from the end, a device whose script takes over half a period would be
   /// skipped when it is due. One second more than half, since both times are cut to whole seconds.
-  public static func fitness(
-    _ item: QueueItem, _ column: Column, frequency: Duration
-  ) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness {
-    let sql = """
-      SELECT `disabled`, `poller_group`,
-        COALESCE(DATE_SUB(`\(column.rawValue)`, INTERVAL COALESCE(`\(column.taken)`, 0) SECOND) > DATE_SUB(NOW(), INTERVAL LEAST(?, COALESCE(
-          (SELECT MIN(`\(column.frequency)`) FROM `poller_cluster` WHERE `\(column.frequency)` > 0), ?)) / 2 + 1 SECOND), 0)
-      FROM `devices` WHERE `device_id` = ?
-      """
-    let seconds = SQLValue.double(frequency.inSeconds)
-    return { connection throws(DatabaseError) in
+  public func fitness(_ item: QueueItem, frequency: Duration) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness {
+    { [self] connection throws(DatabaseError) in
       guard let id = Int64(item.payload) else { return .skip("not a device id") }
-      guard let row = try connection.query(sql, [seconds, seconds, .int(id)]).first else { return .skip("no such device") }
+      let period = min(frequency.inSeconds, try clusterPeriod(connection) ?? .infinity)
+      guard let row = try connection.query(fitnessQuery, [.double(period / 2 + 1), .int(id)]).first else { return .skip("no such device") }
       if row[0].int != 0 { return .skip("disabled") }
       if row[1].int.map({ Int($0) }) != item.group { return .skip("now in group \(row[1].text ?? "none")") }
       if item.score != QueueItem.onDemand, row[2].int == 1 { return .skip("\(column.rawValue) is newer than half a period") }
@@ -42,19 +58,22 @@ public enum DeviceCheck {
     }
   }
 
+  private func clusterPeriod(_ connection: DatabaseConnection) throws(DatabaseError) -> Double? {
+    let now = MonotonicTime.now
+    if let known = smallestPeriod, known.until > now { return known.seconds }
+    let seconds = try connection.query(periodQuery).first?[0].double
+    smallestPeriod = (seconds, now + Self.periodLifetime)
+    return seconds
+  }
+
   /// Whether a script that ended unseen did its work: its time in `devices` moved since the start.
   ///
   /// A device that is marked down would answer no sooner; one that is up lost its script with the dispatcher and is free at once.
-  public static func judge(
-    _ item: QueueItem, _ column: Column, age: Duration
-  ) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending {
-    let sql = """
-      SELECT COALESCE(`\(column.rawValue)` >= DATE_SUB(NOW(), INTERVAL ? SECOND), 0), `status` FROM `devices` WHERE `device_id` = ?
-      """
-    // A whole second of grace: the column has no fractions.
-    let seconds = SQLValue.double(age.inSeconds + 1)
-    return { connection throws(DatabaseError) in
-      guard let id = Int64(item.payload), let row = try connection.query(sql, [seconds, .int(id)]).first else { return .unseenLost }
+  public func judge(_ item: QueueItem, age: Duration) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending {
+    { [self] connection throws(DatabaseError) in
+      // A whole second of grace: the column has no fractions.
+      let seconds = SQLValue.double(age.inSeconds + 1)
+      guard let id = Int64(item.payload), let row = try connection.query(judgeQuery, [seconds, .int(id)]).first else { return .unseenLost }
       if row[0].int == 1 { return .unseenDone }
       return row[1].int == 0 ? .unseenDown : .unseenLost
     }
