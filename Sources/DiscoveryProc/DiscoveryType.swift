@@ -24,8 +24,10 @@ struct DiscoveryType: SchedulerType {
     let frequency = settings[.discovery].frequency
     let due = DiscoveryDue(settings)
     return [
-      // There is no index for it, so it reads the whole table: every 10 s.
-      DispatchRule(name: "immediate discovery", trigger: .every(.seconds(10)), respectsLocks: true) {
+      DispatchRule(
+        name: "immediate discovery", trigger: .every(DiscoveryDue.interval), respectsLocks: true, keepsPeriod: frequency,
+        lookAhead: DiscoveryDue.interval
+      ) {
         connection throws(DatabaseError) in try due.immediate(connection, serviceAge: .now - startedAt)
       },
       DispatchRule(name: "timed discovery", trigger: .tick(index: 0, period: frequency), respectsLocks: false) {

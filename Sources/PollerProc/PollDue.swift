@@ -12,7 +12,7 @@ final class PollDue: @unchecked Sendable {
   /// A device may take this much longer than all did at the last look, before it is found late.
   private static let boundMargin = 10.0
   /// Devices that become due within this are named too: this node knows to the millisecond when their period is over.
-  private static let lookAhead = 1.0
+  static let lookAhead = Duration.seconds(1)
 
   private let frequency: Double
   private let sql: String
@@ -42,7 +42,7 @@ final class PollDue: @unchecked Sendable {
       boundUntil = now + Self.boundLifetime
     }
     let due = frequency - 1
-    let soon = due - Self.lookAhead
+    let soon = due - Self.lookAhead.inSeconds
     let earliest = max(0, soon - bound - Self.boundMargin)
     var jobs: [DueJob] = []
     for row in try connection.query(sql, [.double(due), .double(earliest), .double(soon)]) {

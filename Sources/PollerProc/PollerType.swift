@@ -14,7 +14,7 @@ struct PollerType: SchedulerType {
     let frequency = settings[.poller].frequency
     let due = PollDue(settings)
     return [
-      DispatchRule(name: "poll", trigger: .every(.seconds(1)), respectsLocks: true, keepsPeriod: frequency) {
+      DispatchRule(name: "poll", trigger: .every(.seconds(1)), respectsLocks: true, keepsPeriod: frequency, lookAhead: PollDue.lookAhead) {
         connection throws(DatabaseError) in try due.fetch(connection)
       }
     ]

@@ -20,9 +20,12 @@ public final class Dispatch {
     }
   }
 
-  /// SQL names a device up to this much before its period is over: the contract takes a second off, both times are cut to whole
-  /// seconds, and the query looks one second ahead.
-  private static let earliness = Duration.milliseconds(3500)
+  /// Beside its look ahead, SQL names a device up to this much before its period is over: the contract takes a second off, and both
+  /// times are cut to whole seconds.
+  private static let earliness = Duration.milliseconds(2500)
+  /// Turns come each second, but not in step with a look that an event brought forward: one that is due within this is asked now, or it
+  /// would be a whole turn late.
+  private static let slack = Duration.milliseconds(500)
 
   private let engine: JobEngine
   private let log: Logger
@@ -79,7 +82,7 @@ public final class Dispatch {
 
   private func turn(_ entry: Active, at now: MonotonicTime) {
     // `next` also holds a tick back after its query has failed.
-    guard !entry.asked, entry.next <= now, engine.sql.isUp == true, engine.coordinator.leads else { return }
+    guard !entry.asked, entry.next <= now + Self.slack, engine.sql.isUp == true, engine.coordinator.leads else { return }
     switch entry.rule.trigger {
     case .every(let period):
       // In step with the first turn, without running after those that were missed.
@@ -161,7 +164,7 @@ public final class Dispatch {
       if rule.respectsLocks, engine.coordinator.isHeld(engine.type.lockName(item)) { continue }
       if job.isNewcomer, triedNewcomers.insert(job.payload).inserted { item.score = QueueItem.newcomer }
       let periodEnd = rule.keepsPeriod.flatMap { period in engine.lastStarts[job.payload].map { $0 + period } }
-      if let periodEnd, periodEnd > now, periodEnd - now <= Self.earliness {
+      if let periodEnd, periodEnd > now, periodEnd - now <= rule.lookAhead + Self.earliness {
         delay(item, until: periodEnd)
       } else if !job.isEarly || periodEnd.map({ $0 <= now }) ?? false {
         items.append(item)

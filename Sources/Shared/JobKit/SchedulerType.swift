@@ -58,17 +58,20 @@ public struct DispatchRule: Sendable {
   /// Jobs that this node started itself wait for exactly this period since their last start; the query's answer is early or late by
   /// up to 2 s, since it compares whole seconds.
   public var keepsPeriod: Duration?
+  /// How far the query looks ahead for such jobs: as long as it is until it is asked again.
+  public var lookAhead: Duration
   /// Runs on the SQL thread.
   public var query: @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
 
   public init(
-    name: String, trigger: Trigger, respectsLocks: Bool, keepsPeriod: Duration? = nil,
+    name: String, trigger: Trigger, respectsLocks: Bool, keepsPeriod: Duration? = nil, lookAhead: Duration = .zero,
     query: @escaping @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
   ) {
     self.name = name
     self.trigger = trigger
     self.respectsLocks = respectsLocks
     self.keepsPeriod = keepsPeriod
+    self.lookAhead = lookAhead
     self.query = query
   }
 }
