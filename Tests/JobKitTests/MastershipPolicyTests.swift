@@ -67,6 +67,16 @@ import Testing
     #expect(policy.turn(at: .seconds(10_000)) == .look)
   }
 
+  @Test func aLeadThatIsGrantedAfterTheRetirementIsGivenBack() {
+    var policy = MastershipPolicy()
+    policy.retire()
+    policy.claimed(asked: .seconds(1))
+    #expect(!policy.leads(at: .seconds(1), ttl: ttl))
+    #expect(policy.turn(at: .seconds(1)) == .abdicate)
+    policy.abdicated()
+    #expect(policy.turn(at: .seconds(2)) == .look)
+  }
+
   @Test func theNodesUuidIsStableAndItsOwn() {
     let one = NodeIdentity.uuid(of: ["node", "host", "/opt/librenms", ""])
     #expect(one == NodeIdentity.uuid(of: ["node", "host", "/opt/librenms", ""]))

@@ -109,7 +109,8 @@ extension Supervisor {
 
   /// In a cluster a node that can't do what the lead needs gives it to fitter ones.
   func observeFitness(_ now: MonotonicTime) {
-    guard let settings, settings.isClustered else { return }
+    // Children that have drained are no fault of the node, and a configuration would start them again.
+    guard stopping == nil, let settings, settings.isClustered else { return }
     let vital = children.filter { $0.type == .poller || $0.type == .discovery }
     let observations = vital.map { child in
       FitnessPolicy.Observation(

@@ -260,6 +260,14 @@ final class ClusterCommands {
 
   func forget(slot: Int) { link.send(["HDEL", names.inFlight, names.field(slot)]) { _ in } }
 
+  /// A key in a queue's place that is no sorted set would be in everybody's way (COMPAT section 3). `deleted` is told what it was.
+  func deleteForeign(_ key: String, _ deleted: @escaping (String) -> Void) {
+    link.send(["TYPE", key]) { [link] result in
+      guard case .success(let reply) = result, let kind = reply.text, kind != "zset", kind != "none" else { return }
+      link.send(["DEL", key]) { _ in deleted("\(key), a \(kind),") }
+    }
+  }
+
   func waiting(_ groups: [Int], _ answer: @escaping (Int) -> Void) {
     var sum = 0
     for (index, group) in groups.enumerated() {

@@ -4,6 +4,9 @@ import Core
 public struct ClusterNames: Sendable {
   public static let masterLock = "librenms.lock:dispatch.master"
 
+  /// A key without an end, set by whoever leads: where it is missing the server has forgotten all queues and locks.
+  public static let memory = "librenms.memory"
+
   let type: TaskType
   let node: String
 

@@ -29,6 +29,7 @@ public struct MastershipPolicy: Equatable, Sendable {
   public private(set) var state = State.unknown
   private var isFit = true
   private var mustAbdicate = false
+  private var isRetired = false
   private var patience = Duration.zero
   private var freeSince: Duration?
   private var waitsUntil: Duration?
@@ -63,6 +64,7 @@ public struct MastershipPolicy: Equatable, Sendable {
   /// The service stops, whatever its fitness.
   public mutating func retire() {
     isFit = false
+    isRetired = true
     patience = .seconds(1_000_000_000)
     if case .leading = state { mustAbdicate = true }
   }
@@ -71,6 +73,8 @@ public struct MastershipPolicy: Equatable, Sendable {
   public mutating func claimed(asked: Duration) {
     renewedAt = asked
     freeSince = nil
+    // A question that was on its way at the retirement: the lock goes back, or it would be kept until the last script has ended.
+    if isRetired { mustAbdicate = true }
     if case .leading = state { return }
     state = .leading(since: asked)
   }

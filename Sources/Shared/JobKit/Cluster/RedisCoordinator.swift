@@ -34,8 +34,8 @@ public final class RedisCoordinator: Coordinator {
   private var restored: [(lock: String, owner: String, until: MonotonicTime)] = []
   private(set) var reconciled = false
   private var reconciling = false
-  /// Not the first connection of this process.
-  private var wasConnected = false
+  /// The server holds the key that shows that it has not forgotten everything.
+  private var isMarked = false
   private var taking: Set<Int> = []
   private var lookAt = MonotonicTime(nanoseconds: 0)
   /// Queues whose next change the server will tell.
@@ -95,6 +95,7 @@ public final class RedisCoordinator: Coordinator {
   public func linkChanged(up: Bool) {
     reconciled = false
     reconciling = false
+    isMarked = false
     tracked = []
     mastership.lost()
     claiming = false
@@ -111,9 +112,13 @@ public final class RedisCoordinator: Coordinator {
     let ends = unfinished
     unfinished = []
     for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
-    link.send(["EXISTS", ClusterNames.masterLock, names.inFlight]) { [weak self] result in
-      guard let self, case .success(.integer(0)) = result, wasConnected else { return }
-      // Neither a leader nor a note of ours: it was restarted without its data, and other nodes have lost their locks too.
+    for group in groups() {
+      commands.deleteForeign(names.queue(group)) { [log] kind in log.warning("deleted \(kind) in the place of a queue") }
+    }
+    link.send(["EXISTS", ClusterNames.memory]) { [weak self] result in
+      guard let self, case .success(.integer(0)) = result else { return }
+      // It was flushed, or restarted without its data: the other nodes have lost the locks of their running jobs too.
+      isMarked = false
       mastership.foundEmptyServer(at: Self.instant())
     }
     commands.inFlight { [weak self] result in
@@ -136,8 +141,8 @@ public final class RedisCoordinator: Coordinator {
       }
       restored = []
       reconciled = true
-      wasConnected = true
-      claim()
+      reconciling = false
+      if mastership.turn(at: Self.instant()) == .claim { claim() }
       onWake?()
     }
   }
@@ -151,6 +156,10 @@ public final class RedisCoordinator: Coordinator {
     case .claim: claim()
     case .look: look()
     case .abdicate: abdicate {}
+    }
+    if leads, !isMarked {
+      isMarked = true
+      link.send(["SET", ClusterNames.memory, leaderName]) { _ in }
     }
     let due = held.values.filter { $0.renewAt <= now }.map(\.job)
     if !due.isEmpty { renew(due) }
@@ -181,7 +190,9 @@ public final class RedisCoordinator: Coordinator {
       claiming = false
       switch result {
       // The lock's lifetime counts from before the question, so we never believe in it for longer than the server does.
-      case .success(.integer(1)): mastership.claimed(asked: asked)
+      case .success(.integer(1)):
+        mastership.claimed(asked: asked)
+        if case .abdicate = mastership.turn(at: Self.instant()) { return abdicate {} }
       case .success(let reply): mastership.refused(by: reply.text ?? "nobody")
       case .failure: return
       }
@@ -293,7 +304,13 @@ public final class RedisCoordinator: Coordinator {
 
   /// These keys have changed, or any may have (nil).
   func told(_ keys: [String]?) {
-    if let keys { tracked.subtract(keys) } else { tracked = [] }
+    if let keys {
+      tracked.subtract(keys)
+    } else {
+      tracked = []
+      // FLUSHALL says the same as a lost message. It has deleted the locks of running jobs, and no connection ends with it.
+      if link.isUp, reconciled { reconcile() }
+    }
     onWake?()
   }
 
