@@ -68,6 +68,7 @@ let package = Package(
     tests("LayerTests", ["Fixture"]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),
+    tests("ClusterTests", ["Fixture", "RedisFixture"]),
 
     // Real servers and sample directories for tests and measurements; no part of the product.
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),

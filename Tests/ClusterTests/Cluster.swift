@@ -1,0 +1,144 @@
+import Fixture
+import Glibc
+import RedisFixture
+import Testing
+
+/// Several nodes with base directories of their own, on one database and one Redis; whatever happens, nothing that it started stays.
+final class Cluster {
+  static let masterLock = "librenms.lock:dispatch.master"
+
+  let mark = ProcessMark()
+  let database: MariaDBServer
+  let redis: RedisServer
+  private(set) var nodes: [SampleNode] = []
+  private let configuration: [String: JSON]
+  private let sleep: String
+
+  private init(_ configuration: [String: JSON], redis: RedisServer?, sleep: String) throws {
+    self.configuration = configuration
+    self.sleep = sleep
+    self.redis = try redis ?? RedisServer()
+    do { database = try MariaDBServer(mark: mark) } catch {
+      mark.killAll()
+      throw error
+    }
+  }
+
+  /// Makes the nodes n1, n2 …, runs the body, stops what still runs and throws if a process outlives it. In the end no work is in flight
+  /// and no device is locked, unless `leavesLocks`.
+  static func play(
+    nodes: Int, _ configuration: [String: JSON] = pollingOnly, redis: RedisServer? = nil, environment: [String: String] = [:],
+    sleep: String = "1", leavesLocks: Bool = false, _ body: (Cluster) throws -> Void
+  ) throws {
+    let cluster = try Cluster(configuration, redis: redis, sleep: sleep)
+    defer { cluster.mark.killAll() }
+    do {
+      for _ in 0..<nodes { try cluster.addNode(environment) }
+      try body(cluster)
+      try cluster.stop()
+      if !leavesLocks { try cluster.expectNothingHeld() }
+    } catch {
+      for (index, node) in cluster.nodes.enumerated() { progress("standard error of n\(index + 1):\n\(node.errors.suffix(3000))") }
+      throw error
+    }
+    cluster.database.stop()
+    let left = cluster.mark.survivors()
+    guard left.isEmpty else { throw FixtureError("left behind:\n" + left.map(\.description).joined(separator: "\n")) }
+  }
+
+  private func addNode(_ environment: [String: String]) throws {
+    let name = "n\(nodes.count + 1)"
+    var variables = ["NODE_ID": name, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": "\(redis.port)"]
+    for (key, value) in environment { variables[key] = value }
+    nodes.append(
+      try SampleNode(
+        server: database, mark: mark, configuration: configuration.with(["distributed_poller_name": .text(name)]), environment: variables,
+        sleep: sleep))
+  }
+
+  private func stop() throws {
+    let running = nodes.filter { $0.dispatcher.map { $0.poll() == nil } ?? false }
+    for node in running { node.dispatcher?.send(SIGTERM) }
+    for node in running {
+      let ending = node.dispatcher?.wait(.seconds(40))
+      guard ending == .exited(0) else {
+        throw FixtureError("the dispatcher's end: \(ending.map { "\($0)" } ?? "none within 40 s")")
+      }
+    }
+  }
+
+  private func expectNothingHeld() throws {
+    #expect(try keys("librenms.inflight:*").isEmpty, "nothing is in flight when all is idle")
+    #expect(try keys("librenms.lock:*.device.*").isEmpty, "no device is locked when all is idle")
+    #expect(try keys(Self.masterLock).isEmpty, "nobody leads when all have stopped")
+  }
+
+  func keys(_ pattern: String) throws -> [String] {
+    try redis.command("KEYS", pattern).split(separator: "\n").map(String.init).sorted()
+  }
+
+  // MARK: Nodes
+
+  func start() throws { for node in nodes { try node.start() } }
+
+  /// Starts all nodes and waits until scripts run.
+  func startAndAwaitWork(within limit: Duration = .seconds(40)) throws {
+    let began = wallClock()
+    try start()
+    guard eventually(within: limit, every: .milliseconds(50), { journal.runs("poller").contains { $0.start >= began } }) else {
+      throw FixtureError("no script within \(limit)")
+    }
+  }
+
+  /// What all nodes ran.
+  var journal: Journal { Journal(nodes.map { readText($0.base + "/journal.log") ?? "" }.joined()) }
+
+  /// `n2-<uuid>`; nil = nobody leads, or the server is away.
+  var leader: String? { (try? redis.command("GET", Self.masterLock)).flatMap { $0.isEmpty ? nil : $0 } }
+
+  static func node(ofOwner owner: String) -> Int? {
+    owner.hasPrefix("n") ? Int(owner.dropFirst().prefix { $0 != "-" }).map { $0 - 1 } : nil
+  }
+
+  /// The index of the node that leads, waited for.
+  func awaitLeader(within limit: Duration = .seconds(15), not old: Int? = nil) throws -> Int {
+    var found: Int?
+    eventually(within: limit, every: .milliseconds(20)) {
+      found = leader.flatMap(Self.node)
+      return found != nil && found != old
+    }
+    guard let found, found != old else { throw FixtureError("nobody leads within \(limit)") }
+    return found
+  }
+
+  /// The dispatcher's own processes, without scripts.
+  func processes(of index: Int, withScripts: Bool = false) -> [ProcessInfo] {
+    guard let supervisor = nodes[index].dispatcher?.pid else { return [] }
+    return ProcessInfo.tree(of: supervisor).filter { $0.executable.hasPrefix("librenms-") || withScripts }
+  }
+
+  /// How many lines with these words each kind of process of a node has written.
+  func lines(_ words: String, of index: Int) -> Int {
+    nodes[index].errors.split(separator: "\n").count { $0.contains(words) }
+  }
+
+  /// Waits for a script that starts after the moment, and returns its start.
+  func firstStart(_ id: String? = nil, type: String = "poller", after moment: Double, within limit: Duration) -> Double? {
+    var found: Double?
+    eventually(within: limit, every: .milliseconds(20)) {
+      found = journal.runs(type, id).first { $0.start > moment }?.start
+      return found != nil
+    }
+    return found
+  }
+}
+
+/// What holds for every journal, whatever was killed: nothing twice at once, nothing again within half a period.
+///
+/// Times in the database are whole seconds, so the begin that is computed from them can be up to a second early.
+func expectNoDoubles(_ journal: Journal, _ type: String = "poller", halfPeriod: Double = 9) {
+  let overlaps = journal.overlaps(type)
+  #expect(overlaps.isEmpty, "\(overlaps.count) times a device twice at once: \(overlaps.prefix(3))")
+  let repeats = journal.repeats(type, within: halfPeriod)
+  #expect(repeats.isEmpty, "\(repeats.count) times a device again within half a period: \(repeats.prefix(3))")
+}

@@ -1,0 +1,76 @@
+import Fixture
+import Glibc
+import RedisFixture
+import Testing
+
+extension ClusterTests {
+  @Suite struct OutageTests {
+    /// What happens to Redis, and what is to be seen of it.
+    private struct Outage {
+      var name: String
+      /// An outage is said once each way; a lost memory alone is none.
+      var isSaid = true
+      /// A server that forgot everything: its leader waits 3 s before it fills queues.
+      var forgets = false
+      var begin: (RedisServer) throws -> Void
+      var lasts: Duration = .seconds(8)
+      var end: (RedisServer) throws -> Void = { _ in }
+    }
+
+    private static var outages: [Outage] {
+      [
+        Outage(name: "killed and empty again", forgets: true, begin: { $0.kill() }, lasts: .seconds(4), end: { try $0.start() }),
+        Outage(name: "stopped for 8 s", begin: { try $0.freeze() }, end: { try $0.thaw() }),
+        Outage(
+          name: "out of memory", begin: { try $0.command("CONFIG", "SET", "maxmemory", "1") },
+          end: { try $0.command("CONFIG", "SET", "maxmemory", "0") }),
+        Outage(
+          name: "a read-only replica", forgets: false,
+          begin: { try $0.command("REPLICAOF", "127.0.0.1", "\(try RedisServer.freePort())") },
+          end: { try $0.command("REPLICAOF", "NO", "ONE") }),
+        Outage(name: "flushed", isSaid: false, forgets: true, begin: { try $0.command("FLUSHALL") }, lasts: .zero),
+      ]
+    }
+
+    @Test func scriptsKeepTheirDevicesAndWorkResumesWhateverHappensToRedis() throws {
+      // Of a device's 20 s its script takes 6: at every moment some run.
+      try Cluster.play(nodes: 2, pollingOnly.with(["service_poller_workers": 16]), sleep: "6") { cluster in
+        try cluster.database.addDevices(60, lastPolled: spreadOverPeriod)
+        // These are due again while they still run: only their lock keeps them from being polled twice.
+        for id in ["7", "27", "47"] { for node in cluster.nodes { try node.behave(id, "sleep=24") } }
+        try cluster.startAndAwaitWork()
+        pause(.seconds(15))
+        for (index, outage) in Self.outages.enumerated() {
+          let away = lines("Redis away", cluster)
+          let connected = lines("Redis connected", cluster)
+          let running = cluster.journal.running("poller", at: wallClock())
+          try outage.begin(cluster.redis)
+          pause(outage.lasts)
+          // Due from now on: what the others do follows from outages before this one.
+          try cluster.database.addDevices(1)
+          try outage.end(cluster.redis)
+          let back = wallClock()
+          let first = cluster.firstStart("\(61 + index)", after: back, within: .seconds(12)) ?? .infinity
+          pause(.seconds(8))
+          let (less, more) = (lines("Redis away", cluster) - away, lines("Redis connected", cluster) - connected)
+          progress("\(outage.name): work again after \(seconds(first - back)), away \(less), connected \(more) lines of 6 processes")
+          #expect(first - back < (outage.forgets ? 6 : 3), "\(outage.name)")
+          #expect(less == (outage.isSaid ? 6 : 0) && more == less, "\(outage.name): one line each way per process")
+          #expect(!running.isEmpty)
+        }
+        pause(.seconds(20))
+        // A script that ends between two looks is neither: the second look decides.
+        #expect(eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty }, "no script died")
+        let journal = cluster.journal
+        expectNoDoubles(journal)
+        #expect(journal.ids("poller").count == 60 + Self.outages.count)
+        let late = journal.runs("poller").last { $0.start > 0 }?.start ?? 0
+        #expect(wallClock() - late < 3, "and goes on")
+      }
+    }
+
+    private func lines(_ words: String, _ cluster: Cluster) -> Int {
+      cluster.nodes.indices.reduce(0) { $0 + cluster.lines(words, of: $1) }
+    }
+  }
+}

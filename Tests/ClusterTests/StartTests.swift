@@ -1,0 +1,53 @@
+import Fixture
+import Glibc
+import RedisFixture
+import Testing
+
+extension ClusterTests {
+  @Suite struct StartTests {
+    @Test func aDistributedPollerWithoutRedisEndsWithExitCode2() throws {
+      try Cluster.play(nodes: 1) { cluster in
+        cluster.nodes[0].environment["REDIS_PORT"] = "\(try RedisServer.freePort())"
+        try cluster.start()
+        let ending = cluster.nodes[0].dispatcher?.wait(.seconds(30))
+        #expect(ending == .exited(2))
+        let errors = cluster.nodes[0].errors
+        #expect(
+          errors.contains("Redis does not answer") && errors.contains("REDIS_HOST") && errors.contains("distributed_poller"), "\(errors)")
+      }
+    }
+
+    @Test func aNamedRedisThatIsAbsentIsAWarningWherePollingIsNotDistributed() throws {
+      try Cluster.play(nodes: 1, pollingOnly.with(["distributed_poller": false])) { cluster in
+        try cluster.database.addDevices(5)
+        cluster.nodes[0].environment["REDIS_PORT"] = "\(try RedisServer.freePort())"
+        try cluster.startAndAwaitWork()
+        #expect(cluster.lines("Redis does not answer", of: 0) == 1)
+        #expect(eventually(within: .seconds(10)) { cluster.journal.ids("poller").count == 5 })
+      }
+    }
+
+    @Test func aUserWithoutScriptsIsEnough() throws {
+      let redis = try RedisServer()
+      try redis.command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "&*", "+@all", "-@scripting")
+      try Cluster.play(
+        nodes: 2, pollingOnly.with(["service_poller_workers": 8]), redis: redis,
+        environment: ["REDIS_USERNAME": "limited", "REDIS_PASSWORD": "secret"]
+      ) { cluster in
+        try cluster.database.addDevices(60, lastPolled: spreadOverPeriod)
+        try cluster.startAndAwaitWork()
+        pause(.seconds(45))
+        let journal = cluster.journal
+        expectNoDoubles(journal)
+        #expect(journal.ids("poller").count == 60)
+        let worst = journal.intervals("poller").max() ?? .infinity
+        progress("without scripts: \(journal.runs("poller").count) polls, longest interval \(seconds(worst))")
+        #expect(worst < 25)
+        for index in cluster.nodes.indices {
+          let said = cluster.lines("Redis refuses scripts", of: index)
+          #expect(said == 3, "said once by each of the three children: \(said)")
+        }
+      }
+    }
+  }
+}
