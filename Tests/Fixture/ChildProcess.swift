@@ -23,9 +23,20 @@ public final class ChildProcess {
     _ arguments: [String], environment: [String: String]? = nil, directory: String? = nil,
     input: String = "/dev/null", output: Stream = .discarded, errors: Stream = .discarded
   ) throws {
-    let streams = try [output, errors].map { try Self.descriptor(for: $0) }
+    pid = try Self.spawn(arguments, environment: environment, directory: directory, input: input, output: output, errors: errors)
+  }
+
+  /// Starts a process that somebody else waits for, with its output discarded.
+  public static func startUnwatched(_ arguments: [String], environment: [String: String], directory: String) throws {
+    _ = try spawn(arguments, environment: environment, directory: directory, input: "/dev/null", output: .discarded, errors: .discarded)
+  }
+
+  private static func spawn(
+    _ arguments: [String], environment: [String: String]?, directory: String?, input: String, output: Stream, errors: Stream
+  ) throws -> pid_t {
+    let streams = try [output, errors].map { try descriptor(for: $0) }
     defer { for stream in streams where stream.owned { close(stream.number) } }
-    let variables = environment.map { $0.map { "\($0.key)=\($0.value)" } } ?? Self.ownEnvironment()
+    let variables = environment.map { $0.map { "\($0.key)=\($0.value)" } } ?? ownEnvironment()
     let argv = arguments.map { strdup($0) }
     let envp = variables.map { strdup($0) }
     defer { (argv + envp).forEach { free($0) } }
@@ -33,7 +44,7 @@ public final class ChildProcess {
       argv.map { UnsafePointer($0) } + [nil], envp.map { UnsafePointer($0) } + [nil], directory, input, streams[0].number, streams[1].number
     )
     guard started > 0 else { throw FixtureError.system("start \(arguments[0])", -started) }
-    pid = started
+    return started
   }
 
   private static func descriptor(for stream: Stream) throws -> (number: Int32, owned: Bool) {

@@ -10,6 +10,7 @@ public final class MariaDBServer {
   private let bufferPool: String
   private let mark: ProcessMark
   private var process: ChildProcess?
+  public var pid: Int32? { process?.pid }
 
   /// Makes the data directory, starts the server and creates database and user `librenms` with the tables of LibreNMS.
   public init(mark: ProcessMark, bufferPool: String = "48M") throws {
@@ -62,7 +63,7 @@ public final class MariaDBServer {
       [
         "mariadbd", "--no-defaults", "--datadir=\(directory.path)/data", "--socket=\(socket)", "--port=\(port)",
         "--bind-address=127.0.0.1", "--pid-file=\(directory.path)/pid", "--innodb-buffer-pool-size=\(bufferPool)",
-        "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", "--skip-log-bin",
+        "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-log-bin",
         "--skip-name-resolve", "--max-connections=400",
       ] + Self.userOption, environment: mark.environment(), output: .file(log), errors: .file(log))
     process = started

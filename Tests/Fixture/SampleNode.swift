@@ -8,8 +8,10 @@ public final class SampleNode {
   /// Variables of the dispatcher's environment beyond the usual ones; used at the next start.
   public var environment: [String: String]
   /// Arguments of the dispatcher after `run --base DIR`; used at the next start.
-  public var arguments: [String] = ["-v"]
+  public var arguments: [String] = ["-v", "-t"]
   public var output: ChildProcess.Stream = .discarded
+  /// A directory that the dispatcher sees on a file system of 1 MiB, in a mount name space of its own; used at the next start.
+  public var fullDisk: String?
 
   public var base: String { directory.path + "/librenms" }
   public var runtimeDirectory: String { directory.path + "/run" }
@@ -74,9 +76,19 @@ public final class SampleNode {
   }
 
   public func start() throws {
-    dispatcher = try ChildProcess(
-      [Self.dispatcherPath, "run", "--base", base] + arguments, environment: dispatcherEnvironment, directory: base, output: output,
-      errors: .file(errorLog))
+    var command = [Self.dispatcherPath, "run", "--base", base] + arguments
+    if let fullDisk {
+      let script = "mount -t tmpfs -o size=1m tmpfs \"$0\" && head -c 2m /dev/zero >\"$0/filler\" 2>/dev/null; exec \"$@\""
+      command = Self.mountingPrefix + ["sh", "-c", script, fullDisk] + command
+    }
+    dispatcher = try ChildProcess(command, environment: dispatcherEnvironment, directory: base, output: output, errors: .file(errorLog))
+  }
+
+  private static var mountingPrefix: [String] { geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--mount", "--map-root-user"] }
+
+  /// Some containers allow no mounts at all.
+  public static var canMount: Bool {
+    (try? ChildProcess.run(mountingPrefix + ["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).ending) == .exited(0)
   }
 
   /// Runs a subcommand such as `status --json`.

@@ -1,12 +1,16 @@
+import Glibc
+
 /// A server and a node for one test; whatever happens in it, nothing that it started stays.
 public final class Scene {
   public let mark = ProcessMark()
   public let server: MariaDBServer
   public let node: SampleNode
 
-  private init(_ configuration: [String: JSON], environment: [String: String], sleep: String, generation: Int, overTCP: Bool) throws {
+  private init(
+    _ configuration: [String: JSON], environment: [String: String], sleep: String, generation: Int, overTCP: Bool, bufferPool: String
+  ) throws {
     do {
-      server = try MariaDBServer(mark: mark)
+      server = try MariaDBServer(mark: mark, bufferPool: bufferPool)
       node = try SampleNode(
         server: server, mark: mark, configuration: configuration, environment: environment, sleep: sleep, generation: generation,
         overTCP: overTCP)
@@ -19,11 +23,15 @@ public final class Scene {
   /// Runs the body, stops the dispatcher if the body did not, and throws if a process other than the server outlives it.
   public static func play(
     _ configuration: [String: JSON] = [:], environment: [String: String] = [:], sleep: String = "1", generation: Int = 26,
-    overTCP: Bool = false,
+    overTCP: Bool = false, bufferPool: String = "48M",
     _ body: (Scene) throws -> Void
   ) throws {
-    let scene = try Scene(configuration, environment: environment, sleep: sleep, generation: generation, overTCP: overTCP)
-    defer { scene.mark.killAll() }
+    let scene = try Scene(
+      configuration, environment: environment, sleep: sleep, generation: generation, overTCP: overTCP, bufferPool: bufferPool)
+    defer {
+      scene.mark.killAll()
+      scene.keepRecords()
+    }
     do {
       try body(scene)
     } catch {
@@ -39,5 +47,15 @@ public final class Scene {
     scene.server.stop()
     let left = scene.mark.survivors()
     guard left.isEmpty else { throw FixtureError("left behind:\n" + left.map(\.description).joined(separator: "\n")) }
+  }
+
+  /// FIXTURE_KEEP names a directory for journals and logs, to look at after a failure.
+  private func keepRecords() {
+    guard let keep = getenv("FIXTURE_KEEP").map({ String(cString: $0) }) else { return }
+    let place = "\(keep)/\(mark.value)"
+    _ = try? ChildProcess.run(["mkdir", "-p", place])
+    for file in [node.errorLog, node.base + "/journal.log", server.directory.path + "/server.log"] where fileExists(file) {
+      _ = try? ChildProcess.run(["cp", file, place])
+    }
   }
 }

@@ -22,7 +22,10 @@ declare -A how=([sleep]=1 [jitter]=0 [exit]='' [down]=0 [fail_percent]=0 [output
 # Reads the behaviour files of this job; unknown keys are an error, since a misspelt one would make a test pass for nothing.
 read_behaviour() {
   local file line word
-  for file in default "$type" "$id" "$type.$id"; do
+  local files=(default "$type" "$id" "$type.$id")
+  # The dump is no job: what holds for all scripts is not for it.
+  if [[ $type == dump ]]; then files=(dump); fi
+  for file in "${files[@]}"; do
     [[ -n $file && -r $base/behaviour/$file ]] || continue
     while read -r line || [[ -n $line ]]; do
       for word in $line; do
