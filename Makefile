@@ -6,12 +6,13 @@ DEMO_SECONDS ?=
 export SWIFT PREFIX DESTDIR DEMO_SECONDS
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build test demo lint format install clean
+.PHONY: help deps build test demo bench lint format install clean
 
 help:
 	@echo 'make build    release build; .build/release/librenms-dispatcher runs from there'
 	@echo 'make test     lint, build with warnings as errors, unit and integration tests (FULL_LENGTH=1: the long ones at full length)'
 	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
+	@echo 'make bench    CPU, memory, query times and jobs per second, measured now'
 	@echo 'make lint     style check;  make format  applies the style'
 	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX))'
 	@echo 'make deps     installs the missing Debian packages; the other targets do it by themselves'
@@ -27,6 +28,9 @@ test: deps
 
 demo: build
 	@misc/demo
+
+bench: build
+	@.build/release/dispatcher-bench
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

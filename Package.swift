@@ -24,6 +24,7 @@ let package = Package(
     .executable(name: "librenms-pollerd", targets: ["PollerProc"]),
     .executable(name: "librenms-discoveryd", targets: ["DiscoveryProc"]),
     .executable(name: "librenms-pingd", targets: ["PingProc"]),
+    .executable(name: "dispatcher-bench", targets: ["Bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -73,5 +74,6 @@ let package = Package(
     // Real servers and sample directories for tests and measurements; no part of the product.
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),
     .target(name: "Fixture", dependencies: ["CFixture"], path: "Tests/Fixture", swiftSettings: strict),
+    .executableTarget(name: "Bench", dependencies: ["Fixture"], path: "Tests/bench", swiftSettings: strict),
   ]
 )
