@@ -6,6 +6,8 @@ public final class ChildProcess {
   public enum Ending: Equatable, Sendable {
     case exited(Int32)
     case signalled(Int32)
+    /// Somebody else in this process took the status.
+    case unknown
   }
 
   public enum Stream {
@@ -70,7 +72,9 @@ public final class ChildProcess {
   public func poll() -> Ending? {
     guard ending == nil else { return ending }
     var status: Int32 = 0
-    guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+    let reaped = waitpid(pid, &status, WNOHANG)
+    if reaped < 0 && errno == ECHILD { ending = .unknown }
+    guard reaped == pid else { return ending }
     ending = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
     return ending
   }
