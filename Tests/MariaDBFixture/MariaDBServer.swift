@@ -29,8 +29,16 @@ public final class MariaDBServer: @unchecked Sendable {
       "mariadb-install-db", "--no-defaults", "--datadir=\(directory)/data", "--auth-root-authentication-method=normal",
       "--skip-test-db", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M",
     ]
-    let status = try Self.run(install + Self.asRoot, output: directory + "/install.log")
-    guard status == 0 else { throw Failure(description: "mariadb-install-db: status \(status), see \(directory)/install.log") }
+    // On a busy machine the bootstrap of the server may fail; what it left would make a second try fail too.
+    var status: Int32 = -1
+    for _ in 0..<3 where status != 0 {
+      _ = try Self.run(["rm", "-rf", directory + "/data"], output: "/dev/null")
+      status = try Self.run(install + Self.asRoot, output: directory + "/install.log")
+    }
+    guard status == 0 else {
+      let log = FileText.read(directory + "/install.log", limit: 4096) ?? ""
+      throw Failure(description: "mariadb-install-db: status \(status): \(log.suffix(1500))")
+    }
     try write(
       """
       CREATE DATABASE IF NOT EXISTS librenms CHARACTER SET utf8mb4;
