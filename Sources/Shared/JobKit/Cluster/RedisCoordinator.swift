@@ -171,13 +171,14 @@ public final class RedisCoordinator: Coordinator {
     turn(at: .now)
   }
 
-  /// Answers come in order: when the last one is here, the server has everything that was said before.
+  /// Answers come in order: when the last one is here, the server has everything that was said before. A second question, since plain
+  /// commands look first and then delete.
   public func retire(_ done: @escaping () -> Void) {
     let led = leads
     mastership.retire()
     guard link.isUp else { return done() }
     if led { abdicate {} }
-    link.send(["PING"]) { _ in done() }
+    link.send(["PING"]) { [link] _ in link.send(["PING"]) { _ in done() } }
   }
 
   private func claim() {
