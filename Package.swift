@@ -74,6 +74,6 @@ let package = Package(
     // Real servers and sample directories for tests and measurements; no part of the product.
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),
     .target(name: "Fixture", dependencies: ["CFixture"], path: "Tests/Fixture", swiftSettings: strict),
-    .executableTarget(name: "Bench", dependencies: ["Fixture"], path: "Tests/bench", swiftSettings: strict),
+    .executableTarget(name: "Bench", dependencies: ["Fixture", "RedisFixture"], path: "Tests/bench", swiftSettings: strict),
   ]
 )

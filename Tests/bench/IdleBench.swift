@@ -26,6 +26,7 @@ enum IdleBench {
       guard scene.node.journal.runs("poller").isEmpty else { throw FixtureError("a device was due: this was not idle") }
       rows = [
         ("CPU of \(after.cpu.count) idle processes, 10,000 devices", "\(rounded(100 * after.cpuSince(before) / seconds, 3)) %", "< 0.5 %"),
+        ("wake-ups of all of them per second", rounded(Double(after.sleeps - before.sleeps) / seconds, 1), ""),
         ("CPU of MariaDB meanwhile", "\(rounded(100 * (TreeUsage.cpuSeconds(server) - serverBefore) / seconds, 3)) %", ""),
         ("proportional set size of the tree", "\(rounded(Double(after.proportionalKiB) / 1024, 1)) MiB", "<= 32 MiB"),
       ]

@@ -1,5 +1,6 @@
 import Fixture
 import Glibc
+import RedisFixture
 
 /// Devices that are always due and scripts that do nothing: how many jobs per second go through, beside a bare loop over the same script.
 enum ThroughputBench {
@@ -12,42 +13,55 @@ enum ThroughputBench {
   ]
 
   static func run(into table: inout ResultTable) throws {
-    var rows: [(String, String)] = []
+    try measure("alone", configuration, environment: [:], into: &table)
+    let redis = try RedisServer()
+    let clustered = configuration.merging(["distributed_poller": true]) { $1 }
+    try measure(
+      "with Redis", clustered, environment: ["REDIS_HOST": "127.0.0.1", "REDIS_PORT": "\(redis.port)"], into: &table)
+  }
+
+  private static func measure(
+    _ kind: String, _ configuration: [String: JSON], environment: [String: String], into table: inout ResultTable
+  ) throws {
+    var rows: [(String, String, String)] = []
     try Scene.play(configuration, sleep: "0") { scene in
-      try scene.server.addDevices(2000, lastPolled: "NOW() - INTERVAL 1 DAY")
+      try scene.server.addDevices(5000, lastPolled: "NOW() - INTERVAL 1 DAY")
       try scene.node.behave("default", "sleep=0 no_write=1 no_journal=1")
       let bare = try Self.bareLoop(scene)
 
+      scene.node.environment.merge(environment) { $1 }
       try scene.node.start()
       _ = try scene.node.awaitChild("librenms-pollerd")
       guard let supervisor = scene.node.dispatcher?.pid else { throw FixtureError("no dispatcher") }
-      progress("throughput: 2,000 devices always due, \(workers) workers; 6 s to warm up, \(seconds) s measured")
+      progress("throughput \(kind): 5,000 devices always due, \(workers) workers; 6 s to warm up, \(seconds) s measured")
       pause(.seconds(6))
-      let (before, doneBefore, began) = (TreeUsage(of: supervisor), try Self.done(scene), ContinuousClock.now)
+      let (before, countsBefore, began) = (TreeUsage(of: supervisor), try Self.counts(scene), ContinuousClock.now)
       pause(.seconds(seconds))
-      let (after, doneAfter, took) = (TreeUsage(of: supervisor), try Self.done(scene), (ContinuousClock.now - began) / .seconds(1))
-      let jobs = doneAfter - doneBefore
+      let (after, counts, took) = (TreeUsage(of: supervisor), try Self.counts(scene), (ContinuousClock.now - began) / .seconds(1))
+      let jobs = counts.done - countsBefore.done
       guard jobs > 0 else { throw FixtureError("no job was done") }
-      let again = try { () throws -> Double in
-        guard scene.node.stop() == .exited(0) else { throw FixtureError("the dispatcher did not stop") }
-        return try Self.bareLoop(scene)
-      }()
+      guard scene.node.stop() == .exited(0) else { throw FixtureError("the dispatcher did not stop") }
+      let again = try Self.bareLoop(scene)
       let loop = (bare + again) / 2
       rows = [
-        ("jobs per second through the dispatcher, \(workers) workers", rounded(jobs / took, 0)),
-        ("jobs per second of a bare spawn and wait loop, before and after", "\(rounded(bare, 0)), \(rounded(again, 0))"),
-        ("dispatcher in percent of the bare loop", "\(rounded(100 * jobs / took / loop, 0)) %"),
-        ("CPU of the dispatcher's processes per job", "\(rounded(1000 * after.cpuSince(before) / jobs, 3)) ms"),
+        ("\(kind): jobs per second, \(workers) workers", rounded(jobs / took, 0), ""),
+        ("\(kind): jobs per second of a bare spawn and wait loop, before and after", "\(rounded(bare, 0)), \(rounded(again, 0))", ""),
+        ("\(kind): dispatcher in percent of the bare loop", "\(rounded(100 * jobs / took / loop, 0)) %", ">= 85 %"),
+        ("\(kind): CPU of the dispatcher's processes per job", "\(rounded(1000 * after.cpuSince(before) / jobs, 3)) ms", "<= 0.25 ms"),
+        ("\(kind): SQL statements per job", rounded((counts.sql - countsBefore.sql) / jobs, 2), "<= 1"),
+        ("\(kind): Redis commands per job", rounded((counts.redis - countsBefore.redis) / jobs, 2), "<= 3"),
+        ("\(kind): proportional set size of the tree under load", "\(rounded(Double(after.proportionalKiB) / 1024, 1)) MiB", ""),
       ]
     }
-    for row in rows { table.add(row.0, row.1) }
+    for row in rows { table.add(row.0, row.1, goal: row.2) }
   }
 
-  private static func done(_ scene: Scene) throws -> Double {
-    guard case .array(let types) = try scene.node.status()["types"],
-      let done = types.first(where: { $0["type"]?.text == "poller" })?["done"]?.number
+  /// Jobs done, SQL statements and Redis commands of the poller child.
+  private static func counts(_ scene: Scene) throws -> (done: Double, sql: Double, redis: Double) {
+    guard case .array(let types) = try scene.node.status()["types"], let poller = types.first(where: { $0["type"]?.text == "poller" }),
+      let done = poller["done"]?.number, let sql = poller["sql_statements"]?.number, let redis = poller["redis_commands"]?.number
     else { throw FixtureError("status --json does not tell how many jobs are done") }
-    return done
+    return (done, sql, redis)
   }
 
   /// Jobs per second, by a process of its own so that nothing else is waited for.

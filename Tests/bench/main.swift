@@ -14,6 +14,7 @@ var table = ResultTable()
 do {
   try IdleBench.run(into: &table)
   try QueryBench.run(into: &table)
+  try ScheduleBench.run(into: &table)
   try ThroughputBench.run(into: &table)
 } catch {
   progress("bench: \(error)")

@@ -67,6 +67,9 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   public var outages: Set<Outage> = []
   /// Output bytes of scripts that a full or stuck target could not take.
   public var droppedOutput: UInt64 = 0
+  /// What the child has asked of the servers since it started: SQL statements, and commands to Redis with those to Sentinels.
+  public var sqlStatements: UInt64 = 0
+  public var redisCommands: UInt64 = 0
 
   public init() {}
 }

@@ -9,6 +9,8 @@ public final class DatabaseConnection {
   public let settings: DatabaseSettings
   /// Rows that the last statement changed, and the id that it gave out (0 = none). A row that an UPDATE found but did not change doesn't count.
   public private(set) var affectedRows = 0
+  /// Statements that were run since this object was made.
+  public private(set) var statementCount: UInt64 = 0
   public private(set) var insertID: UInt64 = 0
 
   private let connectTimeout: Duration
@@ -82,6 +84,7 @@ public final class DatabaseConnection {
   }
 
   private func run(_ sql: String, _ parameters: [SQLValue]) throws(DatabaseError) -> [SQLRow] {
+    statementCount += 1
     let statement = try prepared(sql)
     let expected = Int(cmariadb_parameter_count(statement))
     guard parameters.count == expected else {

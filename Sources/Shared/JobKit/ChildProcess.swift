@@ -250,6 +250,7 @@ public final class ChildProcess {
     heartbeat.beat = beat
     heartbeat.lastDispatch = dispatch?.lastDispatch
     engine.fillHeartbeat(&heartbeat, at: .now)
+    heartbeat.redisCommands = UInt64(clamping: member?.commandsSent ?? 0)
     // A supervisor that does not read is stopped; old beats are worth nothing to it when it goes on.
     if channel.backlog < 4096 { channel.send(Upward.heartbeat(heartbeat)) }
   }

@@ -214,6 +214,7 @@ public final class JobEngine {
     heartbeat.capacity = settings[type.type].frequency * slotLimit
     heartbeat.lastError = lastError
     heartbeat.droppedOutput = router.dropped
+    heartbeat.sqlStatements = sql.statementCount
     if sql.isUp == false { heartbeat.outages.insert(.database) }
     if coordinator.isAway { heartbeat.outages.insert(.redis) }
     if forkRefusedUntil != nil { heartbeat.outages.insert(.fork) }

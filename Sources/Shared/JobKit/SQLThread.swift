@@ -18,6 +18,8 @@ public final class SQLThread {
     var result: Result<any Sendable, DatabaseError>
     /// Set when the connection came or went with this reply; number 0 = only this.
     var change: Change?
+    /// Statements that it took.
+    var statements: UInt64 = 0
   }
 
   fileprivate enum Change: Sendable {
@@ -34,6 +36,8 @@ public final class SQLThread {
   public private(set) var isUp: Bool?
   /// Called on the loop when the database comes or goes.
   public var onChange: ((Bool) -> Void)?
+  /// Statements that were run since the start.
+  public private(set) var statementCount: UInt64 = 0
 
   private let log: Logger
   private let mailbox: Mailbox<Reply>
@@ -46,8 +50,8 @@ public final class SQLThread {
     self.log = log
     let mailbox = try Mailbox<Reply>()
     self.mailbox = mailbox
-    worker = SQLWorker(settings: settings) { number, result, change in
-      mailbox.send(Reply(number: number, result: result, change: change))
+    worker = SQLWorker(settings: settings) { number, result, change, statements in
+      mailbox.send(Reply(number: number, result: result, change: change, statements: statements))
     }
     try mailbox.deliver(on: loop) { [weak self] reply in self?.receive(reply) }
     try SystemError.check(worker.start(), "start the SQL thread")
@@ -87,6 +91,7 @@ public final class SQLThread {
   }
 
   private func receive(_ reply: Reply) {
+    statementCount += reply.statements
     // Any sign of life ends a silence.
     let wasSilent = silent
     silent = false
@@ -108,7 +113,7 @@ public final class SQLThread {
 
 /// The thread's side: everything here that both sides touch is guarded by `mutex`.
 private final class SQLWorker: @unchecked Sendable {
-  typealias Send = @Sendable (UInt64, Result<any Sendable, DatabaseError>, SQLThread.Change?) -> Void
+  typealias Send = @Sendable (UInt64, Result<any Sendable, DatabaseError>, SQLThread.Change?, _ statements: UInt64) -> Void
   typealias Job = (number: UInt64, work: @Sendable (DatabaseConnection) throws(DatabaseError) -> any Sendable)
 
   /// Between attempts to connect: under the 2 s within which work has to resume, with jitter so that children don't come in step.
@@ -167,7 +172,7 @@ private final class SQLWorker: @unchecked Sendable {
         settings: settings, connectTimeout: Self.connectTimeout, readTimeout: Self.answerTimeout, writeTimeout: Self.answerTimeout)
       do throws(DatabaseError) {
         try connection.connect()
-        send(0, .success(0), .up(server: connection.serverVersion ?? "unknown server"))
+        send(0, .success(0), .up(server: connection.serverVersion ?? "unknown server"), connection.statementCount)
         try serve(connection, generation)
       } catch {
         refuse(error)
@@ -184,14 +189,15 @@ private final class SQLWorker: @unchecked Sendable {
       let job = generation == self.generation ? jobs.removeFirst() : nil
       pthread_mutex_unlock(mutex)
       guard let job else { return }
+      let before = connection.statementCount
       do throws(DatabaseError) {
-        send(job.number, .success(try job.work(connection)), nil)
+        send(job.number, .success(try job.work(connection)), nil, connection.statementCount - before)
       } catch {
         guard !connection.isConnected || error.isOutage else {
-          send(job.number, .failure(error), nil)
+          send(job.number, .failure(error), nil, connection.statementCount - before)
           continue
         }
-        send(job.number, .failure(error), .down(error))
+        send(job.number, .failure(error), .down(error), connection.statementCount - before)
         throw error
       }
     }
@@ -203,8 +209,8 @@ private final class SQLWorker: @unchecked Sendable {
     let refused = jobs
     jobs = []
     pthread_mutex_unlock(mutex)
-    send(0, .success(0), .down(error))
-    for job in refused { send(job.number, .failure(error), nil) }
+    send(0, .success(0), .down(error), 0)
+    for job in refused { send(job.number, .failure(error), nil, 0) }
     var until = timespec()
     clock_gettime(CLOCK_REALTIME, &until)
     let nanoseconds = until.tv_nsec + Int.random(in: Self.retry.least...Self.retry.most) * 1_000_000

@@ -55,6 +55,9 @@ struct StatusReport: Codable, Equatable {
     var outages: [String] = []
     var lastError: String?
     var droppedOutput: UInt64 = 0
+    /// Since the child started.
+    var sqlStatements: UInt64 = 0
+    var redisCommands: UInt64 = 0
 
     enum CodingKeys: String, CodingKey {
       case type, state, wanted, pid, uptime, generation, restarts, busy, slots, queued, done, failed, outages
@@ -69,6 +72,8 @@ struct StatusReport: Codable, Equatable {
       case lastJobStarted = "last_job_started"
       case lastError = "last_error"
       case droppedOutput = "dropped_output"
+      case sqlStatements = "sql_statements"
+      case redisCommands = "redis_commands"
     }
   }
 

@@ -138,6 +138,8 @@ extension Supervisor {
     report.outages = beat.outages.sorted().map(\.rawValue)
     report.lastError = beat.lastError
     report.droppedOutput = beat.droppedOutput
+    report.sqlStatements = beat.sqlStatements
+    report.redisCommands = beat.redisCommands
     return report
   }
 
