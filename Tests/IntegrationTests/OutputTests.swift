@@ -25,7 +25,7 @@ extension IntegrationTests {
         try scene.node.behave("1", "output_bytes=\(Self.bytes) sleep=0")
         try scene.server.query("UPDATE devices SET disabled = 1 WHERE device_id = 1")
         try scene.startAndAwaitWork()
-        pause(.seconds(6))
+        pause(.seconds(4))
         let child = try scene.node.awaitChild("librenms-pollerd").pid
         let supervisor = try #require(scene.node.dispatcher).pid
         let before = (ProcessInfo.residentKiB(child), ProcessInfo.residentKiB(supervisor))
@@ -42,7 +42,7 @@ extension IntegrationTests {
           "\(target.rawValue): \(Self.bytes / 1_000_000) MB in \(took) s, memory +\(peak.0 - before.0) KiB in the child, +\(peak.1 - before.1) in the supervisor"
         )
         #expect(ended, "the script came to its end")
-        pause(.seconds(11))
+        pause(.seconds(6))
         #expect(try scene.node.awaitChild("librenms-pollerd").pid == child, "the child was not replaced")
         scene.stopOrderly()
 
