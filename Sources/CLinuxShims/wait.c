@@ -64,4 +64,3 @@ static int64_t clock_ns(clockid_t clock) {
 
 int64_t shim_boottime_ns(void) { return clock_ns(CLOCK_BOOTTIME); }
 int64_t shim_realtime_ns(void) { return clock_ns(CLOCK_REALTIME); }
-int64_t shim_cputime_ns(void) { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }

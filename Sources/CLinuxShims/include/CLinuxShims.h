@@ -33,8 +33,6 @@ void shim_ignore_sigpipe(void);
 int64_t shim_boottime_ns(void);
 /// Nanoseconds of CLOCK_REALTIME.
 int64_t shim_realtime_ns(void);
-/// CPU nanoseconds of this process, user and system.
-int64_t shim_cputime_ns(void);
 
 // ---- Processes (process.c)
 

@@ -93,6 +93,20 @@ public struct Program {
   }
 }
 
+extension Program {
+  /// Starts it for a process that is the only one to reap its children: there the pid is as good a name as a descriptor.
+  public func startForReaper() throws(SystemError) -> Int32 {
+    do throws(Failure) {
+      let started = try start()
+      close(started.pidfd)
+      return started.pid
+    } catch {
+      if case .system(let failure) = error { throw failure }
+      throw SystemError("start \(path)", number: ECANCELED)
+    }
+  }
+}
+
 private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
   guard let text else { return body(nil) }
   return text.withCString { body($0) }

@@ -71,7 +71,6 @@ extension JobEngine {
     let job = TakenJob(item: item, lock: record.lock, owner: record.owner, slot: slot.index)
     slot.job = job
     slot.startedAt = record.startedAt
-    slot.startedWall = record.startedWall
     slot.deadline = record.deadline
     slot.phase = .running
     slot.adopted = true

@@ -9,7 +9,6 @@ extension JobEngine {
       payload: job.item.payload, lock: job.lock, owner: job.owner, group: job.item.group, score: job.item.score, startedAt: now,
       startedWall: WallClock.now, deadline: now + limit)
     slot.startedAt = now
-    slot.startedWall = record.startedWall
     slot.deadline = record.deadline
     guard let word = table.begin(slot.index, record) else {
       return conclude(slot, .notStarted, detail: "its names are too long for the job table: \(job.lock) \(job.owner)")

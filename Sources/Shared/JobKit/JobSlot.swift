@@ -18,7 +18,6 @@ final class JobSlot {
   var phase = Phase.free
   var job: TakenJob?
   var startedAt = MonotonicTime(nanoseconds: 0)
-  var startedWall = Duration.zero
   var deadline: MonotonicTime?
   var watch: ProcessWatch?
   var identity: ProcessIdentity?

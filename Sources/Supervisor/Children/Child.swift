@@ -171,15 +171,11 @@ final class Child {
       environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: surroundings.null, output: STDOUT_FILENO,
       error: STDERR_FILENO)
     program.channel = ends[1]
-    do throws(Program.Failure) {
-      let started = try program.start()
-      // This process is the only one that reaps, so the pid is as good a name as a descriptor.
-      close(started.pidfd)
-      pid = started.pid
+    do throws(SystemError) {
+      pid = try program.startForReaper()
     } catch {
       channel.close()
-      if case .system(let failure) = error { throw failure }
-      throw SystemError("start \(path)", number: ECANCELED)
+      throw error
     }
     let now = MonotonicTime.now
     generation += 1

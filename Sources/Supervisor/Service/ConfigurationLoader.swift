@@ -85,15 +85,11 @@ final class ConfigurationLoader {
     let program = Program(
       path: path, arguments: ["resolve"] + arguments, environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: null,
       output: ends[1], error: STDERR_FILENO)
-    do throws(Program.Failure) {
-      let started = try program.start()
-      // This process reaps all its children itself and so needs no second name for one.
-      close(started.pidfd)
-      pid = started.pid
+    do throws(SystemError) {
+      pid = try program.startForReaper()
     } catch {
       channel.close()
-      if case .system(let failure) = error { throw failure }
-      throw SystemError("start librenms-configd", number: ECANCELED)
+      throw error
     }
     channel.onFrame = { [weak self] in self?.receive($0) }
     channel.onClose = { [weak self] in self?.closed($0) }
