@@ -6,7 +6,7 @@ DEMO_SECONDS ?=
 export SWIFT PREFIX DESTDIR DEMO_SECONDS
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build test demo bench lint format install clean
+.PHONY: help deps build test demo bench lint format install uninstall clean
 
 help:
 	@echo 'make build    release build; .build/release/librenms-dispatcher runs from there'
@@ -14,7 +14,7 @@ help:
 	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
 	@echo 'make bench    CPU, memory, query times and jobs per second, measured now'
 	@echo 'make lint     style check;  make format  applies the style'
-	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX))'
+	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX));  make uninstall  removes it'
 	@echo 'make deps     installs the missing Debian packages; the other targets do it by themselves'
 
 deps:
@@ -40,6 +40,9 @@ format:
 
 install: build
 	@misc/build/install
+
+uninstall:
+	@misc/build/uninstall
 
 clean:
 	rm -rf .build
