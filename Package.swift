@@ -24,6 +24,7 @@ let package = Package(
     .executable(name: "librenms-pollerd", targets: ["PollerProc"]),
     .executable(name: "librenms-discoveryd", targets: ["DiscoveryProc"]),
     .executable(name: "librenms-pingd", targets: ["PingProc"]),
+    .executable(name: "librenms-maintenanced", targets: ["MaintenanceProc"]),
     .executable(name: "dispatcher-bench", targets: ["Bench"]),
   ],
   dependencies: [
@@ -50,6 +51,7 @@ let package = Package(
     childProcess("PollerProc"),
     childProcess("DiscoveryProc"),
     childProcess("PingProc"),
+    childProcess("MaintenanceProc"),
 
     tests("CoreTests", ["Core", "CLinuxShims"]),
     tests("JobKitTests", ["JobKit", "Core", "Database", "CLinuxShims", "SpawnProbe", "Fixture", logging]),

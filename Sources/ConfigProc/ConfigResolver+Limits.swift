@@ -6,7 +6,7 @@ extension ConfigResolver {
   mutating func limits(_ settings: inout Settings) {
     for type in TaskType.allCases {
       let prefix = "DISPATCHER_\(type.rawValue.uppercased())_"
-      var limits = TypeLimits()
+      var limits = TypeLimits(for: type)
       let timeout = limit(prefix + "JOB_TIMEOUT", .period, default: Int(limits.jobTimeout.inSeconds))
       let nice = limit(prefix + "NICE", .integer(-20...19), default: Int(limits.nice))
       guard timeout.isSet || nice.isSet else { continue }
@@ -14,6 +14,14 @@ extension ConfigResolver {
       limits.nice = Int32(nice.value)
       settings.limits[type] = limits
     }
+  }
+
+  /// What LibreNMS has no setting for. Entered when it is set.
+  mutating func extras(_ settings: inout Settings) {
+    let name = "DISPATCHER_SCHEDULE_RUN"
+    let candidates = sources.variable(name)
+    guard candidates.contains(where: { !$0.value.isMissing }) else { return }
+    settings.runsSchedule = flag(name, candidates, default: false)
   }
 
   private mutating func limit(_ name: String, _ rule: ValueRule<Int>, default fallback: Int) -> (value: Int, isSet: Bool) {

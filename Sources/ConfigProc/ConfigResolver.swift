@@ -96,6 +96,7 @@ extension ConfigResolver {
     settings.logLevel = logLevel()
     files(&settings)
     limits(&settings)
+    extras(&settings)
     settings.redis = redis()
     settings.database = try database()
     return settings

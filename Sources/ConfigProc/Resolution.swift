@@ -74,6 +74,8 @@ final class Resolution {
       if error.kind == .unreachable { try lookForDatabaseInDump(sources) }
       throw obstacle(error, settings, sources)
     }
+    // Before everything else is read: what changes meanwhile makes a difference at the next look.
+    let fingerprint = (try? SourceFingerprint.read(connection, base: reader.base, nodeID: reader.nodeID(sources))) ?? ""
     sources.dump = try dump(sources)
     do throws(DatabaseError) {
       sources.row = try reader.row(connection, sources)
@@ -82,8 +84,9 @@ final class Resolution {
     }
     sources.scripts = reader.tree.scripts
     var resolver = ConfigResolver(sources)
-    let resolved: Settings
+    var resolved: Settings
     do throws(Refusal) { resolved = try resolver.resolve() } catch { throw .refused(error) }
+    resolved.fingerprint = fingerprint
     if resolved.database != settings {
       moves += 1
       guard moves < 4 else {

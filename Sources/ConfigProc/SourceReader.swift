@@ -53,11 +53,15 @@ struct SourceReader {
     DatabaseConnection(settings: settings, connectTimeout: connectTimeout, readTimeout: queryTimeout, writeTimeout: queryTimeout)
   }
 
+  func nodeID(_ sources: ConfigSources) -> String {
+    var resolver = ConfigResolver(sources)
+    return (try? resolver.nodeID()) ?? ""
+  }
+
   /// The node's row without its NULLs; empty when it has none yet.
   @discardableResult
   func row(_ connection: DatabaseConnection, _ sources: ConfigSources) throws(DatabaseError) -> [String: JSONValue] {
-    var resolver = ConfigResolver(sources)
-    let nodeID = (try? resolver.nodeID()) ?? ""
+    let nodeID = nodeID(sources)
     // All columns, since older versions of the table lack some.
     guard let row = try connection.query("SELECT * FROM poller_cluster WHERE node_id = ?", [.text(nodeID)]).first else { return [:] }
     var values: [String: JSONValue] = [:]

@@ -9,7 +9,7 @@ import Testing
 
   @Test func theSourcesAreThere() {
     #expect(Self.sources.count > 30)
-    #expect(Self.processes.isSuperset(of: ["Supervisor", "ConfigProc", "PollerProc", "DiscoveryProc", "PingProc"]))
+    #expect(Self.processes.isSuperset(of: ["Supervisor", "ConfigProc", "PollerProc", "DiscoveryProc", "PingProc", "MaintenanceProc"]))
   }
 
   @Test func decisionsImportNothing() {

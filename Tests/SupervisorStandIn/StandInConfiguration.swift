@@ -29,6 +29,8 @@ enum StandInConfiguration {
     settings.database.password = "correct horse battery staple"
     settings.logLevel = .debug
     settings[.poller].frequency = .seconds(10)
+    // What the tests are about are types that run and types that don't, not how many there are.
+    for type in [TaskType.services, .alerting, .billing] { settings[type].enabled = false }
     for word in words {
       let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
       if let type = TaskType(rawValue: parts[0]) { settings[type].enabled = parts[1] == "on" }

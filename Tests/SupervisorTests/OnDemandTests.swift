@@ -167,11 +167,11 @@ import Testing
       try stage.awaitReady()
       let table = try stage.command("locks")
       let lines = table.output.split(separator: "\n").map(String.init)
-      #expect(table.ending == .exited(0) && lines.count == 182, "\(table)")
-      #expect(lines[1].hasPrefix("discovery.device.1 ") && lines[90].hasPrefix("discovery.device.90 ") && lines.last == "and 6 more")
+      #expect(table.ending == .exited(0) && lines.count == 272, "\(table)")
+      #expect(lines[1].hasPrefix("discovery.device.1 ") && lines[90].hasPrefix("discovery.device.90 ") && lines.last == "and 9 more")
       let json = try stage.command("locks", "--json")
       let list = try JSONDecoder().decode(LockList.self, from: Data(json.output.utf8))
-      #expect(list.locks.count == 180 && list.locks.allSatisfy { $0.node == "n2" && $0.running == false && $0.age == nil })
+      #expect(list.locks.count == 270 && list.locks.allSatisfy { $0.node == "n2" && $0.running == false && $0.age == nil })
       try stage.see("status") { try stage.status().phase == "working" }
     }
     try Stage.play(["discovery": "bolt"]) { stage in

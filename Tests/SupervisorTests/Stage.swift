@@ -22,7 +22,9 @@ final class Stage {
     directory = try TemporaryDirectory()
     for name in ["base", "run", "libexec"] { mkdir(directory.path + "/" + name, 0o700) }
     let standIn = SampleNode.buildDirectory + "/SupervisorStandIn"
-    for name in ["configd", "pollerd", "discoveryd", "pingd"] { symlink(standIn, "\(directory.path)/libexec/librenms-\(name)") }
+    for name in ["configd", "pollerd", "discoveryd", "servicesd", "pingd", "alertingd", "billingd", "maintenanced"] {
+      symlink(standIn, "\(directory.path)/libexec/librenms-\(name)")
+    }
     for (name, words) in behaviours { try behave(name, words) }
   }
 

@@ -10,16 +10,18 @@ import Testing
       try stage.start()
       try stage.awaitReady()
       let report = try stage.status()
-      #expect(report.types.map(\.type) == ["poller", "discovery", "ping"])
-      #expect(report.types.map(\.state) == ["running", "running", "stopped"])
-      #expect(report.types.map(\.wanted) == [true, true, false])
+      let states = Dictionary(uniqueKeysWithValues: report.types.map { ($0.type, $0.state) })
+      #expect(report.types.filter(\.wanted).map(\.type) == ["poller", "discovery", "maintenance"])
+      #expect(report.types.allSatisfy { $0.state == ($0.wanted ? "running" : "stopped") } && states["ping"] == "stopped")
       #expect(report.node == "stand-in" && report.epoch == 1 && report.healthy)
       #expect(stage.received.contains("poller configure 1 workers=5"))
       #expect(try stage.command("health").ending == .exited(0))
       #expect(stage.log.contains("an unknown message 'moonPhase' of the child is ignored"))
       #expect(!stage.log.contains("correct horse"), "a password in the log")
       #expect(try stage.stop() == .exited(0))
-      #expect(stage.received.filter { $0.contains("drain") }.sorted() == ["discovery drain kill=false", "poller drain kill=false"])
+      #expect(
+        stage.received.filter { $0.contains("drain") }.sorted()
+          == ["discovery", "maintenance", "poller"].map { "\($0) drain kill=false" })
     }
   }
 

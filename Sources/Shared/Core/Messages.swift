@@ -14,6 +14,8 @@ public enum Upward: Codable, Sendable, Equatable {
   case enqueued(number: Int, results: [OnDemandResult])
   /// A part of the answer to `listLocks` with this number.
   case locks(number: Int, page: LockPage)
+  /// A source of the configuration has changed, or a script may have changed it: the configuration is to be read again.
+  case reloadWanted(reason: String)
 }
 
 /// What the supervisor says. Every message is the full state, so a repeated or skipped one does no harm.
@@ -28,6 +30,8 @@ public enum Downward: Codable, Sendable, Equatable {
   case enqueue(number: Int, payloads: [String])
   /// All locks that the child can see: in a cluster everybody's, alone its own.
   case listLocks(number: Int)
+  /// For the child that reports about the node: what the children that run have said last, by type.
+  case heartbeats([TaskType: Heartbeat])
 }
 
 /// How a process ended.
@@ -51,6 +55,8 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   public var slots = 0
   /// Members waiting in the queues of this node's groups.
   public var queued = 0
+  /// The queue could be asked lately; else `queued` is an old figure.
+  public var queueIsKnown = true
   /// How long the oldest waiting job has been due; nil = nothing waits.
   public var oldestDue: Duration?
   public var lastDispatch: MonotonicTime?
@@ -62,6 +68,8 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   public var capacity = Duration.zero
   /// Jobs that ended within the last period.
   public var recentJobs = 0
+  /// 95 of 100 jobs of the last periods took at most this long; nil = too few for a figure.
+  public var usualLongest: Duration?
   public var lastError: String?
   /// Outside faults that a restart can't cure.
   public var outages: Set<Outage> = []

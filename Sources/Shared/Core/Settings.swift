@@ -89,6 +89,11 @@ public struct TypeLimits: Codable, Sendable, Equatable {
   public var nice: Int32 = 0
 
   public init() {}
+
+  /// Without settings. `daily.sh` fetches a new LibreNMS and changes its database: it gets hours.
+  public init(for type: TaskType) {
+    if type == .maintenance { jobTimeout = .seconds(6 * 3600) }
+  }
 }
 
 /// Which command lines the installed LibreNMS understands; read from its tree at every configuration load.
@@ -130,6 +135,10 @@ public struct Settings: Codable, Sendable, Equatable {
   /// Types without an entry have the defaults.
   public var limits: [TaskType: TypeLimits] = [:]
   public var flags = RunFlags()
+  /// `artisan schedule:run` each minute (`DISPATCHER_SCHEDULE_RUN`): for containers, where neither cron nor a systemd timer does it.
+  public var runsSchedule = false
+  /// What the sources of this configuration looked like when it was read; another one now means that it should be read again. Empty: unknown.
+  public var fingerprint = ""
 
   public static let defaultSchedules: [TaskType: Schedule] = [
     .poller: Schedule(enabled: true, workers: 24, frequency: .seconds(300)),

@@ -13,6 +13,8 @@ public final class ChildProcess {
   private static let lockRetry = Duration.milliseconds(20)
 
   private let type: any SchedulerType
+  private let makeDuty: (ChildDutySurroundings) -> (any ChildDuty)?
+  private var duty: (any ChildDuty)?
   private let runtimeDirectory: String
   private let loop: EventLoop
   private let log: Logger
@@ -30,8 +32,10 @@ public final class ChildProcess {
   private var nextTurn = MonotonicTime(nanoseconds: 0)
   private var killedHolder: Int32 = 0
 
-  /// Runs a child to its end. Never returns.
-  public static func run(_ type: any SchedulerType) -> Never {
+  /// Runs a child to its end. Never returns. `duty`: what it does beside its jobs.
+  public static func run(
+    _ type: any SchedulerType, duty: @escaping (ChildDutySurroundings) -> (any ChildDuty)? = { _ in nil }
+  ) -> Never {
     guard let runtimeDirectory = ChildLaunch.runtimeDirectory(Array(CommandLine.arguments.dropFirst())) else {
       print("\(type.type.executable) is started by librenms-dispatcher, not by hand. Try: librenms-dispatcher run")
       exit(2)
@@ -41,7 +45,7 @@ public final class ChildProcess {
     FileLimit.raise()
     DispatcherLog.shared.bootstrap(identifier: type.type.executable)
     do {
-      let child = try ChildProcess(type: type, runtimeDirectory: runtimeDirectory)
+      let child = try ChildProcess(type: type, runtimeDirectory: runtimeDirectory, duty: duty)
       child.hello()
       try child.loop.run()
     } catch {
@@ -51,8 +55,11 @@ public final class ChildProcess {
     exit(1)
   }
 
-  private init(type: any SchedulerType, runtimeDirectory: String) throws {
+  private init(
+    type: any SchedulerType, runtimeDirectory: String, duty: @escaping (ChildDutySurroundings) -> (any ChildDuty)?
+  ) throws {
     self.type = type
+    makeDuty = duty
     self.runtimeDirectory = runtimeDirectory
     log = Logger(label: type.type.rawValue)
     loop = try EventLoop()
@@ -81,6 +88,7 @@ public final class ChildProcess {
       if let engine { engine.noteReaped(identity, status) } else { earlyReaped.append((identity, status)) }
     case .enqueue(let number, let payloads): enqueue(number, payloads)
     case .listLocks(let number): listLocks(number)
+    case .heartbeats(let heartbeats): duty?.heard(heartbeats)
     }
   }
 
@@ -112,13 +120,14 @@ public final class ChildProcess {
 
   private func drain(kill: Bool) {
     guard let engine else { exit(0) }
-    engine.onDrained = { [loop] in
+    engine.onDrained = { [loop, duty] in
       let end = {
         DispatcherLog.shared.ring.flush(limit: .seconds(1))
         exit(0)
       }
-      // What Redis has to know of the last jobs is on its way; it gets a moment for it.
-      engine.coordinator.retire(end)
+      // What Redis and the database have to know of the end is on its way; it gets a moment for it.
+      let retire = { engine.coordinator.retire(end) }
+      if let duty { duty.end(retire) } else { retire() }
       loop.schedule(after: .seconds(1), end)
     }
     // The lead goes to another node at once, not when the last script has ended.
@@ -138,6 +147,7 @@ public final class ChildProcess {
       member?.coordinator.change(mayLead: mayLead)
       engine.apply(new)
       dispatch?.apply(new)
+      duty?.apply(new)
       channel.send(Upward.ready(epoch: epoch))
     } else if first {
       open()
@@ -203,7 +213,10 @@ public final class ChildProcess {
     if settings.isClustered {
       let member = ClusterMember(type: type, settings: settings, loop: loop, log: log)
       member.coordinator.change(mayLead: mayLead)
-      coordinator = member.coordinator
+      coordinator =
+        type.queuesAreShared
+        ? member.coordinator
+        : NodeQueueCoordinator(type: type, cluster: member.coordinator, owner: NodeIdentity.owner(settings), log: log)
       self.member = member
     } else {
       coordinator = LocalCoordinator(lockName: { type.lockName($0) })
@@ -219,6 +232,14 @@ public final class ChildProcess {
     let dispatch = Dispatch(engine: engine, log: log)
     self.dispatch = dispatch
     onDemand = OnDemand(engine: engine)
+    engine.onConcluded = { [weak self] item, _ in
+      if type.changesConfiguration(item) { self?.channel.send(Upward.reloadWanted(reason: "\(item.payload) has ended")) }
+    }
+    duty = makeDuty(
+      ChildDutySurroundings(
+        settings: settings, sql: sql, log: log,
+        leads: { [weak self] in self?.member?.coordinator.leads ?? true },
+        send: { [weak self] in self?.channel.send($0) }))
     sql.onChange = { [weak self] up in
       if up { dispatch.databaseReturned() }
       engine.wake()
@@ -240,6 +261,7 @@ public final class ChildProcess {
     engine.sql.look(at: now)
     dispatch?.turn(at: now)
     engine.turn(at: now)
+    duty?.turn(at: now)
     sendHeartbeat()
   }
 

@@ -92,7 +92,7 @@ public final class Dispatch {
       guard entry.tickKnown else { return learn(entry) }
       guard var tick = entry.tick else { return }
       let monotonic = Duration.nanoseconds(now.nanoseconds)
-      let decision = tick.decide(wall: WallClock.now, monotonic: monotonic)
+      let decision = tick.decide(wall: WallClock.now - entry.rule.offset, monotonic: monotonic)
       entry.tick = tick
       switch decision {
       case .wait(let wait):

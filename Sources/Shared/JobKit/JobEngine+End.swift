@@ -46,6 +46,7 @@ extension JobEngine {
     coordinator.finish(job, hold: hold)
     counters.ended(duration: now - slot.startedAt, failed: verdict.outcome == .failed, at: now)
     report(slot, job, ending, verdict, hold: hold, detail: detail)
+    onConcluded?(job.item, verdict.outcome)
     table.free(slot.index)
     slot.reset()
     finishDrainIfIdle()
@@ -71,7 +72,7 @@ extension JobEngine {
     var line = "\(name(of: job.item)): \(what)"
     if !detail.isEmpty { line += ": \(detail)" }
     if verdict.outcome == .failed {
-      let output = slot.tail.lastLines(3)
+      let output = slot.tail.lastLines(type.linesOfFailure)
       if !output.isEmpty { line += ": \(output)" }
       lastError = line
       if let hold { line += "; not again for \(hold.components.seconds) s" }

@@ -4,7 +4,7 @@ import Glibc
 extension JobEngine {
   func start(_ job: TakenJob, _ slot: JobSlot) {
     let now = MonotonicTime.now
-    let limit = settings.limits[type.type]?.jobTimeout ?? TypeLimits().jobTimeout
+    let limit = (settings.limits[type.type] ?? TypeLimits(for: type.type)).jobTimeout
     let record = JobRecord(
       payload: job.item.payload, lock: job.lock, owner: job.owner, group: job.item.group, score: job.item.score, startedAt: now,
       startedWall: WallClock.now, deadline: now + limit)

@@ -38,6 +38,8 @@ public final class JobEngine {
   var lastStarts: [String: MonotonicTime] = [:]
   /// Called when the last script of a drained engine has ended.
   public var onDrained: (() -> Void)?
+  /// Called at each job's end, once it is judged.
+  public var onConcluded: ((QueueItem, ExitCodePolicy.Outcome) -> Void)?
 
   public init(
     loop: EventLoop, type: any SchedulerType, settings: Settings, table: JobTable, cooldowns: CooldownFile?, coordinator: any Coordinator,
@@ -204,6 +206,7 @@ public final class JobEngine {
     heartbeat.busy = busy
     heartbeat.slots = slotLimit
     heartbeat.queued = coordinator.depth
+    heartbeat.queueIsKnown = !coordinator.isAway
     heartbeat.oldestDue = coordinator.oldest.map { now - $0 }
     heartbeat.lastJobStarted = lastJobStarted
     heartbeat.done = counters.done

@@ -53,6 +53,8 @@ public enum Trigger: Equatable, Sendable {
 public struct DispatchRule: Sendable {
   public var name: String
   public var trigger: Trigger
+  /// How far behind the boundaries of a tick its runs are, so that the nodes of a cluster don't do the same at the same moment.
+  public var offset = Duration.zero
   /// Members whose lock is held are not queued.
   public var respectsLocks: Bool
   /// Jobs that this node started itself wait for exactly this period since their last start; the query's answer is early or late by
@@ -64,11 +66,13 @@ public struct DispatchRule: Sendable {
   public var query: @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
 
   public init(
-    name: String, trigger: Trigger, respectsLocks: Bool, keepsPeriod: Duration? = nil, lookAhead: Duration = .zero,
+    name: String, trigger: Trigger, offset: Duration = .zero, respectsLocks: Bool, keepsPeriod: Duration? = nil,
+    lookAhead: Duration = .zero,
     query: @escaping @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
   ) {
     self.name = name
     self.trigger = trigger
+    self.offset = offset
     self.respectsLocks = respectsLocks
     self.keepsPeriod = keepsPeriod
     self.lookAhead = lookAhead
@@ -86,12 +90,21 @@ public protocol SchedulerType: Sendable {
   /// The name of a job's lock is this and the payload, or the group.
   var lockPrefix: String { get }
   var locksGroups: Bool { get }
+  /// False: the work is each node's own, also in a cluster, and waits in memory.
+  var queuesAreShared: Bool { get }
+  func lockName(_ item: QueueItem) -> String
+  /// Of work that is each node's own: the lock of the cluster that lets only one node do it at a time, nil = all may.
+  func clusterLock(_ item: QueueItem) -> String?
   /// How long a lock lives that nobody renews.
   func lockLifetime(_ settings: Settings) -> Duration
   /// For how long a lock of which so much remains has been held, if its lifetime tells; nil = it does not.
   func lockAge(remaining: Duration, _ settings: Settings) -> Duration?
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand
+  /// The script may have changed what the configuration is made of.
+  func changesConfiguration(_ item: QueueItem) -> Bool
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind
+  /// How many of the last lines of its output a failure is reported with.
+  var linesOfFailure: Int { get }
   /// Where `--log-output file` puts a job's output; nil = output is only kept for error lines, whatever the mode.
   func logFile(_ item: QueueItem) -> String?
   /// Asks, under the lock, whether the job should still run; nil = it always should. Runs on the SQL thread.
@@ -102,6 +115,10 @@ public protocol SchedulerType: Sendable {
 
 extension SchedulerType {
   public var locksGroups: Bool { false }
+  public var queuesAreShared: Bool { true }
+  public var linesOfFailure: Int { 3 }
+  public func clusterLock(_ item: QueueItem) -> String? { nil }
+  public func changesConfiguration(_ item: QueueItem) -> Bool { false }
 
   public func lockLifetime(_ settings: Settings) -> Duration { max(settings[type].frequency, .seconds(1)) }
 

@@ -63,6 +63,8 @@ final class Child {
   /// The statuses of orphans that the child should know before it adopts.
   var orphans: () -> [OrphanStatuses.Entry] = { [] }
   var onAcknowledged: (Acknowledgement) -> Void = { _ in }
+  /// The child has seen that the configuration may have changed.
+  var onReloadWanted: (String) -> Void = { _ in }
   /// Something that the status line or the readiness of the service depends on.
   var onChange: () -> Void = {}
 
@@ -108,6 +110,13 @@ final class Child {
   func tell(_ orphan: OrphanStatuses.Entry) {
     guard saidHello, machine.isAlive else { return }
     send(.reaped(pid: orphan.process.pid, startTime: orphan.process.startTime, status: orphan.status))
+  }
+
+  /// What the children have said last, for the one that reports about the node. It is worth nothing later: a child that is not ready
+  /// gets none.
+  func inform(_ heartbeats: [TaskType: Heartbeat]) {
+    guard machine.state == .running else { return }
+    send(.heartbeats(heartbeats))
   }
 
   /// Asks a child that runs; the answer comes once.
@@ -252,6 +261,7 @@ final class Child {
       if readySince != nil { silence?.heard(now: now.sinceBoot) }
     case .enqueued(let number, let results): questions.heard(number, results)
     case .locks(let number, let page): questions.heard(number, page)
+    case .reloadWanted(let reason): onReloadWanted(StatusText.clip(reason))
     case .configRejected(let epoch, let reason):
       guard epoch == awaitedEpoch else { return }
       awaitedEpoch = nil

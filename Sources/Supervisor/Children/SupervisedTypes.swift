@@ -6,12 +6,14 @@ enum SupervisedTypes {
     .poller,
     .discovery,
     .ping,
+    .maintenance,
   ]
 
   /// Whether the configuration wants a child for the type on this node. In a cluster all types run, disabled ones without slots: the
-  /// master fills the queues of all types for the whole cluster.
+  /// master fills the queues of all types for the whole cluster. Maintenance always runs: it reports about the node, whether or not it
+  /// runs daily.sh.
   static func isWanted(_ type: TaskType, _ settings: Settings) -> Bool {
-    settings[type].enabled || settings.isClustered
+    settings[type].enabled || settings.isClustered || type == .maintenance
   }
 
   /// How long a lock of this name lives that nobody renews; nil = its name does not tell: the master's is renewed each second, those of

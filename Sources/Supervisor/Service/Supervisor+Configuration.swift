@@ -67,7 +67,11 @@ extension Supervisor {
   private func apply(_ new: Settings) {
     DispatcherLog.shared.apply(new)
     healthFile.configure(path: new.healthFile, now: .now)
-    if settings == new {
+    // What the sources looked like is no setting: only the child that looks at them has to know.
+    var comparable = new
+    comparable.fingerprint = settings?.fingerprint ?? ""
+    if settings == comparable {
+      settings = new
       // A child that failed under this configuration may have failed over something beside it that was repaired since.
       tell(new)
       return finishReload(ok: true, "nothing changed")
@@ -160,6 +164,13 @@ extension Supervisor {
     notifier.reloading()
     reload = Reload(answers: answer.map { [$0] } ?? [], number: epoch)
     loader.start()
+  }
+
+  /// A child says that a source of the configuration has changed.
+  func reloadWanted(_ reason: String) {
+    guard stopping == nil, settings != nil, reload == nil, !loader.isRunning else { return }
+    log.info("the configuration is read again: \(reason)")
+    startReload(nil)
   }
 
   func acknowledged(_ type: TaskType, _ answer: Child.Acknowledgement) {

@@ -19,6 +19,10 @@ final class Supervisor {
 
   /// Between two looks at everything that has no event of its own.
   static let tickInterval = Duration.seconds(1)
+  /// Reports are written every 30 s; what they are made of should not be much older than the moment.
+  private static let informInterval = Duration.seconds(5)
+  /// A child says something each second; what an old beat says may not be true any more.
+  private static let freshness = Duration.seconds(15)
   /// A service that waits for its database is up all the same, and its STATUS says why: systemd would end it as one that never starts.
   static let readinessLimit = Duration.seconds(30)
 
@@ -40,6 +44,7 @@ final class Supervisor {
   var watchdog: WatchdogPolicy
   var fitness = FitnessPolicy()
   private var saidUnhealthy = false
+  private var informedAt: MonotonicTime?
 
   // Of the configuration.
   var settings: Settings?
@@ -100,6 +105,7 @@ final class Supervisor {
         return orphans.take(type, stillIn: tables.processes(type))
       }
       child.onAcknowledged = { [weak self, type = child.type] in self?.acknowledged(type, $0) }
+      child.onReloadWanted = { [weak self] in self?.reloadWanted($0) }
       child.onChange = { [weak self] in self?.changed() }
     }
   }
@@ -154,6 +160,7 @@ final class Supervisor {
     observeFitness(now)
     considerReadiness()
     pressStop(now)
+    informReporter(now)
     notifier.status(statusText(now))
   }
 
@@ -162,6 +169,16 @@ final class Supervisor {
     let living = enforcer.enforce(alone, now: now, endAll: stopping?.killing ?? false)
     stopping?.scripts = living
     considerEnd()
+  }
+
+  /// The child that reports about the node to the database hears what the others have said.
+  private func informReporter(_ now: MonotonicTime) {
+    guard informedAt.map({ now - $0 >= Self.informInterval }) ?? true else { return }
+    informedAt = now
+    let fresh = children.compactMap { child in
+      child.heardAt.flatMap { now - $0 < Self.freshness ? child.heartbeat : nil }.map { (child.type, $0) }
+    }
+    children.first { $0.type == .maintenance }?.inform(Dictionary(uniqueKeysWithValues: fresh))
   }
 
   private func observeHealth(_ now: MonotonicTime) {

@@ -221,9 +221,9 @@ final class ClusterCommands {
     }
   }
 
-  func lead(owner: String, ttl: Duration, _ done: @escaping Done) {
-    let key = ClusterNames.masterLock
-    eval(ClusterScripts.lead, [key], [owner, milliseconds(ttl)], done) { [self] in
+  /// Takes or renews a lock; the answer is 1, or who holds it.
+  func own(_ key: String, owner: String, ttl: Duration, _ done: @escaping Done) {
+    eval(ClusterScripts.own, [key], [owner, milliseconds(ttl)], done) { [self] in
       link.send(["SET", key, owner, "PX", milliseconds(ttl), "NX"]) { _ in }
       link.send(["GET", key]) { [weak self] result in
         guard case .success(let reply) = result, reply.text == owner else { return done(result) }

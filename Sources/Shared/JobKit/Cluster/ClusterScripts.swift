@@ -109,8 +109,8 @@ public enum ClusterScripts {
     return redis.call('DEL', KEYS[2])
     """)
 
-  /// Takes or renews the master lock. KEYS: master lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
-  public static let lead = RedisScript(
+  /// Takes or renews a lock, the master's for one. KEYS: lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
+  public static let own = RedisScript(
     """
     local owner = redis.call('GET', KEYS[1])
     if owner and owner ~= ARGV[1] then return owner end

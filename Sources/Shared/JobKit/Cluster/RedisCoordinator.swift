@@ -186,7 +186,7 @@ public final class RedisCoordinator: Coordinator {
     claiming = true
     let asked = Self.instant()
     let led = leads
-    commands.lead(owner: leaderName, ttl: masterTtl()) { [weak self] result in
+    commands.own(ClusterNames.masterLock, owner: leaderName, ttl: masterTtl()) { [weak self] result in
       guard let self else { return }
       claiming = false
       switch result {
@@ -349,6 +349,30 @@ public final class RedisCoordinator: Coordinator {
 
   /// The server is asked in the same step that enqueues.
   public func isHeld(_ lock: String) -> Bool { false }
+
+  /// Who has a lock of the cluster that was asked for.
+  enum Acquisition: Equatable {
+    case ours
+    case held(by: String)
+    case unavailable
+  }
+
+  /// A lock that belongs to no queue, for a job of this node. One that the same owner left behind is taken over. From then on it is
+  /// renewed until `finish`.
+  func acquire(_ job: TakenJob, _ answer: @escaping (Acquisition) -> Void) {
+    guard link.isUp, reconciled else { return answer(.unavailable) }
+    let ttl = self.ttl()
+    commands.own(job.lock, owner: job.owner, ttl: ttl) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .success(.integer(1)):
+        hold(job, for: ttl)
+        answer(.ours)
+      case .success(let reply): answer(.held(by: reply.text ?? "another node"))
+      case .failure: answer(.unavailable)
+      }
+    }
+  }
 
   private func renew(_ jobs: [TakenJob]) {
     guard !jobs.isEmpty else { return }

@@ -1,0 +1,109 @@
+import Core
+import Database
+import JobKit
+import Logging
+
+/// What the maintenance child does for the whole node beside `daily.sh`: it reports, and it looks whether the configuration has changed.
+final class NodeDuty: ChildDuty {
+  /// The web page is green for 0.95 of a polling period, which may be 60 s.
+  private static let reportInterval = Duration.seconds(30)
+  /// Settings made in the web UI are in force within a minute.
+  private static let lookInterval = Duration.seconds(50)
+  /// A new node's first report waits this long for its other children, so that its page has all rows from the start.
+  private static let firstPatience = Duration.seconds(10)
+
+  private let sql: SQLThread
+  private let log: Logger
+  private let leads: () -> Bool
+  private let send: (Upward) -> Void
+  private var settings: Settings
+  private var heartbeats: [TaskType: Heartbeat] = [:]
+  private let startedAt = MonotonicTime.now
+  private var reportedAt: MonotonicTime?
+  private var reportedMaster: Bool?
+  private var reporting = false
+  private var failing = false
+  private var lookedAt: MonotonicTime?
+  private var twins = TwinPolicy()
+
+  init(_ surroundings: ChildDutySurroundings) {
+    sql = surroundings.sql
+    log = surroundings.log
+    leads = surroundings.leads
+    send = surroundings.send
+    settings = surroundings.settings
+  }
+
+  func apply(_ settings: Settings) {
+    if settings.nodeID != self.settings.nodeID { reportedAt = nil }
+    self.settings = settings
+  }
+
+  func heard(_ heartbeats: [TaskType: Heartbeat]) { self.heartbeats = heartbeats }
+
+  func turn(at now: MonotonicTime) {
+    guard sql.isUp == true else { return }
+    report(now)
+    look(now)
+  }
+
+  // MARK: The report
+
+  private func report(_ now: MonotonicTime) {
+    let isMaster = leads()
+    let isDue: Bool
+    if let reportedAt {
+      // Who leads is told at once.
+      isDue = now - reportedAt >= Self.reportInterval || isMaster != reportedMaster
+    } else {
+      isDue =
+        !heartbeats.isEmpty && NodeReport(settings, isMaster: isMaster, heartbeats: heartbeats).rows.count == NodeReport.types.count
+        || now - startedAt >= Self.firstPatience
+    }
+    guard isDue, !reporting else { return }
+    reporting = true
+    reportedAt = now
+    reportedMaster = isMaster
+    let report = NodeReport(settings, isMaster: isMaster, heartbeats: heartbeats)
+    sql.submit({ connection throws(DatabaseError) in try report.write(connection) }) { [weak self] answer in
+      guard let self else { return }
+      reporting = false
+      switch answer {
+      case .success(let written):
+        if failing { log.notice("the node's report is written again") }
+        failing = false
+        if !settings.flags.multiple, twins.wrote(before: written.before, after: written.after, at: .nanoseconds(now.nanoseconds)) {
+          log.warning(
+            """
+            another service reports under the same NODE_ID (\(settings.nodeID)): nodes with one id overwrite each other's settings and \
+            figures. Was .env copied from another node? Give each node a NODE_ID of its own, or stop the Python service if it still runs
+            """)
+        }
+      case .failure(let error):
+        // An outage is told by the connection itself; the report follows when it is over.
+        if error.isOutage { reportedMaster = nil }
+        if !error.isOutage, !failing { log.error("can't write the node's report to poller_cluster: \(error)") }
+        failing = failing || !error.isOutage
+      }
+    }
+  }
+
+  func end(_ done: @escaping () -> Void) {
+    let nodeID = settings.nodeID
+    guard reportedMaster == true else { return done() }
+    sql.submit({ connection throws(DatabaseError) in try NodeReport.clearMaster(connection, nodeID: nodeID) }) { _ in done() }
+  }
+
+  // MARK: The look at the settings
+
+  private func look(_ now: MonotonicTime) {
+    guard lookedAt.map({ now - $0 >= Self.lookInterval }) ?? (now - startedAt >= .seconds(5)), !settings.fingerprint.isEmpty else { return }
+    lookedAt = now
+    let (base, nodeID, known) = (settings.base, settings.nodeID, settings.fingerprint)
+    sql.submit({ connection throws(DatabaseError) in try SourceFingerprint.read(connection, base: base, nodeID: nodeID) }) {
+      [weak self] answer in
+      guard let self, case .success(let found) = answer, found != known, settings.fingerprint == known else { return }
+      send(.reloadWanted(reason: "a setting was changed"))
+    }
+  }
+}

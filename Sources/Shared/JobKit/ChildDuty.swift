@@ -1,0 +1,24 @@
+import Core
+import Logging
+
+/// What a child does beside its jobs. Every method is called on the loop and returns at once.
+public protocol ChildDuty: AnyObject {
+  func apply(_ settings: Settings)
+  /// About every second.
+  func turn(at now: MonotonicTime)
+  /// What the node's children have said last, by type.
+  func heard(_ heartbeats: [TaskType: Heartbeat])
+  /// The service stops. The process ends after `done`, or a second later.
+  func end(_ done: @escaping () -> Void)
+}
+
+/// What a duty works with.
+public struct ChildDutySurroundings {
+  public var settings: Settings
+  public var sql: SQLThread
+  public var log: Logger
+  /// This node dispatches for the cluster, or is alone.
+  public var leads: () -> Bool
+  /// To the supervisor.
+  public var send: (Upward) -> Void
+}
