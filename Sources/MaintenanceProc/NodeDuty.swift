@@ -8,7 +8,7 @@ final class NodeDuty: ChildDuty {
   /// The web page is green for 0.95 of a polling period, which may be 60 s.
   private static let reportInterval = Duration.seconds(30)
   /// Settings made in the web UI are in force within a minute.
-  private static let lookInterval = Duration.seconds(50)
+  private static let lookInterval = shortenedByTests() ?? .seconds(50)
   /// A new node's first report waits this long for its other children, so that its page has all rows from the start.
   private static let firstPatience = Duration.seconds(10)
 
@@ -95,6 +95,11 @@ final class NodeDuty: ChildDuty {
   }
 
   // MARK: The look at the settings
+
+  /// For tests only: a number of seconds in DISPATCHER_LOOK_SECONDS.
+  private static func shortenedByTests() -> Duration? {
+    ScriptEnvironment.value("DISPATCHER_LOOK_SECONDS").flatMap(Double.init).flatMap { $0 > 0 && $0 < 50 ? Duration(seconds: $0) : nil }
+  }
 
   private func look(_ now: MonotonicTime) {
     guard lookedAt.map({ now - $0 >= Self.lookInterval }) ?? (now - startedAt >= .seconds(5)), !settings.fingerprint.isEmpty else { return }

@@ -13,7 +13,8 @@ final class StandInChild {
   private var epoch = 0
 
   /// Ways to end or to talk nonsense are in `misbehave`; beside them `beats` (default), `silent`, `outage`, `reject`, `deaf` to drain,
-  /// `script COMMAND…`: ready, and a script in slot 0; `busy N`; `bolt`: it ends when it is asked something.
+  /// `script COMMAND…`: ready, and a script in slot 0; `busy N`; `bolt`: it ends when it is asked something;
+  /// `nag`: it wants a reload with each beat.
   init(_ type: TaskType) {
     self.type = type
     words = behaviour(type.rawValue)
@@ -155,5 +156,6 @@ final class StandInChild {
       heartbeat.lastJobStarted = MonotonicTime(nanoseconds: .min)
     }
     send(Upward.heartbeat(heartbeat), to: channel)
+    if words.first == "nag" { send(Upward.reloadWanted(reason: "it nags"), to: channel) }
   }
 }

@@ -2,7 +2,7 @@ import Core
 import Glibc
 
 enum StandInConfiguration {
-  /// `ok workers=4 ping=on health=PATH poller=off`, `wait REASON`, `refuse CODE`, `garbage`, `cut`, `huge`, `die SIGNAL`, `silent`.
+  /// `ok workers=4 ping=on health=PATH poller=off note=WORD`, `watch=PATH` every `every=SECONDS`, `password=TEXT`, `wait REASON`, `refuse CODE`, `garbage`, `cut`, `huge`, `die SIGNAL`, `silent`.
   static func run() -> Never {
     note("configd \(CommandLine.arguments.dropFirst().joined(separator: " "))")
     let words = behaviour("configd")
@@ -18,7 +18,14 @@ enum StandInConfiguration {
     case "huge": sendBytes([0x7F, 0xFF, 0xFF, 0xFF], to: 1)
     case "die": kill(getpid(), Int32(words[1]) ?? SIGKILL)
     case "silent": waitForReader()
-    default: send(ResolverReport.resolved(settings: settings(words.dropFirst()), entries: [], notes: []), to: 1)
+    default:
+      let settings = settings(words.dropFirst())
+      let entries = [
+        ConfigEntry(key: "service_poller_workers", value: .integer(settings[.poller].workers), origin: "config dump"),
+        ConfigEntry(key: "DB_PASSWORD", value: .text("***"), origin: ".env line 2"),
+      ]
+      let notes = words.filter { $0.hasPrefix("note=") }.map { ConfigNote(level: .warning, text: "a note of the configuration: \($0)") }
+      send(ResolverReport.resolved(settings: settings, entries: entries, notes: notes), to: 1)
     }
     exit(0)
   }
@@ -36,6 +43,12 @@ enum StandInConfiguration {
       if let type = TaskType(rawValue: parts[0]) { settings[type].enabled = parts[1] == "on" }
       if parts[0] == "workers" { settings[.poller].workers = Int(parts[1]) ?? 1 }
       if parts[0] == "health" { settings.healthFile = parts[1] }
+      if parts[0] == "password" { settings.database.password = parts[1] }
+      if parts[0] == "every" { settings[.poller].frequency = .seconds(Int(parts[1]) ?? 10) }
+      if parts[0] == "watch" {
+        settings.watchdogEnabled = true
+        settings.logFile = parts[1]
+      }
     }
     return settings
   }

@@ -9,7 +9,7 @@ enum UpwardMessage {
   /// Not a message at all.
   case garbage(String)
 
-  private static let names: Set<String> = ["hello", "ready", "heartbeat", "configRejected", "enqueued", "locks"]
+  private static let names: Set<String> = ["hello", "ready", "heartbeat", "configRejected", "enqueued", "locks", "reloadWanted"]
 
   static func read(_ frame: [UInt8]) -> UpwardMessage {
     do {

@@ -8,7 +8,7 @@ import Logging
 /// What the helper writes is gossip like a child's: garbage, silence and death all end in `onEnd`.
 final class ConfigurationLoader {
   enum Outcome {
-    case resolved(Settings, notes: [ConfigNote])
+    case resolved(LoadedConfiguration)
     case refused(exitCode: Int32, message: String)
     /// The helper itself failed; the next attempt may work.
     case failed(String)
@@ -110,8 +110,8 @@ final class ConfigurationLoader {
     case .waiting(let reason):
       arm(Self.silenceLimit)
       onWaiting?(reason)
-    case .resolved(let settings, _, let notes):
-      outcome = .resolved(settings, notes: notes)
+    case .resolved(let settings, let entries, let notes):
+      outcome = .resolved(LoadedConfiguration(settings: settings, entries: entries, notes: notes))
       arm(Self.endLimit)
     case .refused(let exitCode, let message):
       outcome = .refused(exitCode: exitCode, message: message)

@@ -8,6 +8,8 @@ struct Reload {
   static let childLimit = Duration.seconds(30)
 
   var answers: [Answer] = []
+  /// Nobody asked for it: it is mentioned only when it changes something, or when it fails in a new way.
+  var isAutomatic = false
   /// Who has to answer yet.
   var awaiting: Set<TaskType> = []
   var problems: [String] = []

@@ -7,7 +7,9 @@ extension Supervisor {
 
   func configurationWaits(_ reason: String) {
     let reason = StatusText.clip(reason)
-    log.warning("the configuration can't be read yet, waiting for \(reason)")
+    // Whatever works on the database says itself that it is away; that nobody can see a change meanwhile is no news.
+    let isKnown = reload?.isAutomatic ?? false && reason.hasPrefix("database")
+    log.log(level: isKnown ? .debug : .warning, "the configuration can't be read yet, waiting for \(reason)")
     guard settings == nil else {
       // The old configuration works on; nobody should have to wait for a server's return to hear that.
       reload?.isWaiting = true
@@ -20,10 +22,10 @@ extension Supervisor {
   func configurationEnded(_ outcome: ConfigurationLoader.Outcome) {
     guard stopping == nil else { return considerEnd() }
     switch outcome {
-    case .resolved(let new, let notes):
+    case .resolved(let new):
       loaderPolicy.forget()
       waitingReason = nil
-      for note in notes { say(note) }
+      saidFailure = nil
       apply(new)
     case .refused(let code, let message):
       guard settings != nil else {
@@ -46,8 +48,19 @@ extension Supervisor {
     log.error("\(reason); the next attempt is in \(StatusText.age(verdict.delay))")
     loop.schedule(after: verdict.delay) { [weak self] in
       guard let self, stopping == nil, settings == nil else { return }
-      loader.start()
+      startLoader()
     }
+  }
+
+  func startLoader() {
+    automaticReload.started(now: MonotonicTime.now.sinceBoot)
+    loader.start()
+  }
+
+  /// What is wrong with a configuration is said once, and again to whoever asks for a reload.
+  private func sayNotes(_ notes: [ConfigNote]) {
+    let known = reload?.isAutomatic ?? false ? loaded?.notes ?? [] : []
+    for note in notes where !known.contains(note) { say(note) }
   }
 
   private func say(_ note: ConfigNote) {
@@ -64,9 +77,14 @@ extension Supervisor {
 
   // MARK: Carrying it out
 
-  private func apply(_ new: Settings) {
+  private func apply(_ configuration: LoadedConfiguration) {
+    let new = configuration.settings
     DispatcherLog.shared.apply(new)
+    sayNotes(configuration.notes)
+    let before = loaded
+    loaded = configuration
     healthFile.configure(path: new.healthFile, now: .now)
+    logWatchdog.configure(new, now: .now)
     // What the sources looked like is no setting: only the child that looks at them has to know.
     var comparable = new
     comparable.fingerprint = settings?.fingerprint ?? ""
@@ -74,16 +92,17 @@ extension Supervisor {
       settings = new
       // A child that failed under this configuration may have failed over something beside it that was repaired since.
       tell(new)
-      return finishReload(ok: true, "nothing changed")
+      return finishReload(ok: true, Self.unchanged)
     }
     let old = settings
     let first = old == nil
     epoch += 1
     settings = new
     if first { log.info("configuration read: \(summary(of: new))") } else { log.notice("new configuration \(epoch): \(summary(of: new))") }
+    for line in before.map({ ConfigurationDiff.lines(from: $0, to: configuration) }) ?? [] { log.notice("\(line)") }
     tell(new)
-    if let old, Self.needsReplacement(old, new) {
-      log.notice("the way to Redis has changed: the children are replaced, their scripts go on")
+    if let old, let reason = Self.replacementReason(old, new) {
+      log.notice("\(reason) has changed: the children are replaced, their scripts go on")
       for child in children { child.replace() }
     }
     guard !first, reload != nil else { return finishReload(ok: true, "the configuration was read") }
@@ -106,9 +125,17 @@ extension Supervisor {
     }
   }
 
-  /// Queues and locks of a running child can't move between memory and Redis, or to another server.
-  private static func needsReplacement(_ old: Settings, _ new: Settings) -> Bool {
-    old.isClustered != new.isClustered || new.isClustered && old.redis != new.redis
+  /// What can't be applied to a running child: its queues and locks can't move between memory and Redis or to another server, and in Redis
+  /// the node's name and id are in the names of what it holds there. nil = nothing of that.
+  static func replacementReason(_ old: Settings, _ new: Settings) -> String? {
+    if old.isClustered != new.isClustered { return "the place of queues and locks" }
+    guard new.isClustered else { return nil }
+    var (was, now) = (old.redis, new.redis)
+    // It only shortens the wait of 5 s for an answer (`RedisLimits`), and follows the alerts' period where nobody sets it.
+    (was.timeout, now.timeout) = (min(was.timeout, .seconds(5)), min(now.timeout, .seconds(5)))
+    if was != now { return "the way to Redis" }
+    if old.pollerName != new.pollerName { return "the node's name, which is part of the owner of locks," }
+    return old.nodeID == new.nodeID ? nil : "the NODE_ID, which is part of the owner of locks,"
   }
 
   /// In a cluster a node that can't do what the lead needs gives it to fitter ones.
@@ -139,72 +166,5 @@ extension Supervisor {
     }
     let groups = settings.groups.map { "\($0)" }.joined(separator: ",")
     return "node \(settings.pollerName), groups \(groups), " + types.joined(separator: ", ")
-  }
-
-  // MARK: Reloading
-
-  /// SIGHUP or `reload`; an answer goes to whoever asked.
-  func startReload(_ answer: Reload.Answer?) {
-    guard stopping == nil else {
-      answer?(false, "the service is stopping")
-      return
-    }
-    guard settings != nil else {
-      answer?(false, "there is no configuration yet: waiting for \(waitingReason ?? "librenms-configd")")
-      return
-    }
-    guard reload == nil, !loader.isRunning else {
-      // What changed after the helper read it would be missed: once more after this one.
-      reloadAgain.append(answer ?? { _, _ in })
-      // A helper that waits does so with growing pauses; whoever asks again has probably just cured the cause.
-      if reload?.isWaiting ?? true { loader.stop(because: "a newer request takes the place of one that was still waiting") }
-      return
-    }
-    log.info("reloading the configuration")
-    notifier.reloading()
-    reload = Reload(answers: answer.map { [$0] } ?? [], number: epoch)
-    loader.start()
-  }
-
-  /// A child says that a source of the configuration has changed.
-  func reloadWanted(_ reason: String) {
-    guard stopping == nil, settings != nil, reload == nil, !loader.isRunning else { return }
-    log.info("the configuration is read again: \(reason)")
-    startReload(nil)
-  }
-
-  func acknowledged(_ type: TaskType, _ answer: Child.Acknowledgement) {
-    if case .rejected(let reason) = answer { reload?.problems.append("\(type.rawValue) keeps its old configuration: \(reason)") }
-    reload?.awaiting.remove(type)
-    endReloadIfAnswered()
-  }
-
-  private func endReloadIfAnswered() {
-    guard let reload, epoch != reload.number, reload.awaiting.isEmpty else { return }
-    endReload()
-  }
-
-  private func endReload() {
-    let problems = reload?.problems ?? []
-    finishReload(ok: problems.isEmpty, problems.isEmpty ? "configuration \(epoch) is in force" : problems.joined(separator: "; "))
-  }
-
-  /// Says how it went, without ending it: the helper may still bring a configuration.
-  func answerReload(ok: Bool, _ text: String) {
-    guard let answers = reload?.answers, reload != nil else { return }
-    reload?.answers = []
-    for answer in answers { answer(ok, text) }
-    notifier.reloaded()
-  }
-
-  func finishReload(ok: Bool, _ text: String) {
-    guard reload != nil else { return }
-    if ok { log.info("reload: \(text)") } else { log.error("reload: \(text)") }
-    answerReload(ok: ok, text)
-    reload = nil
-    guard !reloadAgain.isEmpty, stopping == nil else { return }
-    let answers = reloadAgain
-    reloadAgain = []
-    startReload { ok, text in for answer in answers { answer(ok, text) } }
   }
 }

@@ -31,6 +31,7 @@ final class Supervisor {
   let loop: EventLoop
   let notifier = ServiceNotifier()
   let healthFile: HealthFile
+  let logWatchdog: LogWatchdog
   let loader: ConfigurationLoader
   let tables: JobTables
   let enforcer: DeadlineEnforcer
@@ -48,6 +49,11 @@ final class Supervisor {
 
   // Of the configuration.
   var settings: Settings?
+  /// Where the settings came from, and what was said about them.
+  var loaded: LoadedConfiguration?
+  var automaticReload = AutomaticReloadPolicy()
+  /// Why automatic reloads fail, as it was said last.
+  var saidFailure: String?
   var epoch = 0
   var waitingReason: String?
   var loaderPolicy = RestartPolicy()
@@ -68,7 +74,8 @@ final class Supervisor {
       loop: loop, lookup: options.lookup, runtimeDirectory: options.runtimeDirectory, healthyThreshold: options.healthyThreshold, null: null
     )
     children = SupervisedTypes.all.map { Child(type: $0, surroundings: surroundings) }
-    healthFile = HealthFile(log: log)
+    healthFile = try HealthFile(loop: loop, log: log)
+    logWatchdog = try LogWatchdog(loop: loop, log: log)
     loader = ConfigurationLoader(loop: loop, log: log, lookup: options.lookup, arguments: options.configurationArguments)
     tables = JobTables(directory: options.runtimeDirectory, place: .current())
     enforcer = DeadlineEnforcer(tables: tables, log: log)
@@ -83,7 +90,8 @@ final class Supervisor {
     openSocket()
     loader.onWaiting = { [weak self] in self?.configurationWaits($0) }
     loader.onEnd = { [weak self] in self?.configurationEnded($0) }
-    loader.start()
+    logWatchdog.replace = { [weak self] in self?.replaceRunning(everyChild: $0) }
+    startLoader()
     scheduleTick()
     if let interval = notifier.watchdogInterval { scheduleWatchdog(every: interval / 2) }
     // What ended before the signals were ours.
@@ -105,7 +113,10 @@ final class Supervisor {
         return orphans.take(type, stillIn: tables.processes(type))
       }
       child.onAcknowledged = { [weak self, type = child.type] in self?.acknowledged(type, $0) }
-      child.onReloadWanted = { [weak self] in self?.reloadWanted($0) }
+      child.onReloadWanted = { [weak self] reason in
+        self?.automaticReload.wanted(reason)
+        self?.considerReload()
+      }
       child.onChange = { [weak self] in self?.changed() }
     }
   }
@@ -151,6 +162,7 @@ final class Supervisor {
       for child in children { child.shift(by: lateness) }
       watchdog.shift(by: lateness)
       fitness.shift(by: lateness)
+      logWatchdog.shift(by: lateness)
     }
     tickDue = now + Self.tickInterval
     scheduleTick()
@@ -159,6 +171,8 @@ final class Supervisor {
     observeHealth(now)
     observeFitness(now)
     considerReadiness()
+    watchLog(now)
+    considerReload()
     pressStop(now)
     informReporter(now)
     notifier.status(statusText(now))
@@ -191,6 +205,19 @@ final class Supervisor {
     }
     if healthy, saidUnhealthy { log.notice("this node polls again") }
     saidUnhealthy = !healthy
+  }
+
+  private func watchLog(_ now: MonotonicTime) {
+    guard stopping == nil else { return }
+    // Without the database or Redis nothing is polled, so nothing is written; the pollers' child has said so.
+    let outages = children.first { $0.type == .poller }?.heartbeat?.outages ?? []
+    logWatchdog.turn(now: now, isExcused: !outages.isEmpty)
+  }
+
+  /// One that is on its way up or down already, or waits for its restart, is not the one that has been silent.
+  private func replaceRunning(everyChild: Bool) {
+    guard stopping == nil else { return }
+    for child in children where child.machine.state == .running && (everyChild || child.type == .poller) { child.replace() }
   }
 
   private func considerReadiness() {
