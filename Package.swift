@@ -68,6 +68,7 @@ let package = Package(
     .testTarget(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture"], exclude: ["Fixtures"],
       swiftSettings: strict),
+    tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Core"]),
     tests("LayerTests", ["Fixture"]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),

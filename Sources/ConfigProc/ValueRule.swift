@@ -52,8 +52,8 @@ extension ValueRule where Value == Bool {
     case .string(let text):
       switch text.trimmed.lowercased() {
       case "": return .missing
-      case "0", "false": return .good(false)
-      case "1", "true": return .good(true)
+      case "0", "false", "off", "no": return .good(false)
+      case "1", "true", "on", "yes": return .good(true)
       default: break
       }
     default: break

@@ -22,6 +22,8 @@ struct MaintenanceType: SchedulerType {
 
   func clusterLock(_ item: QueueItem) -> String? { item.payload == Self.daily ? Self.updateLock : nil }
 
+  func isEnabled(_ settings: Settings) -> Bool { slots(settings) > 0 }
+
   /// daily.sh may take an hour, and the schedule has to run each minute of it.
   func slots(_ settings: Settings) -> Int { (settings[.maintenance].enabled ? 1 : 0) + (settings.runsSchedule ? 1 : 0) }
 

@@ -33,7 +33,8 @@ import Testing
     arguments: [
       (.null, .missing), (.string(""), .missing), (.bool(true), .good(true)), (.bool(false), .good(false)), (.int(1), .good(true)),
       (.int(0), .good(false)), (.int(2), .wrong), (.string("1"), .good(true)), (.string("0"), .good(false)), (.string("true"), .good(true)),
-      (.string("False"), .good(false)), (.string("yes"), .wrong), (.double(1), .good(true)), (.double(0.5), .wrong), (.array([]), .wrong),
+      (.string("False"), .good(false)), (.string("yes"), .good(true)), (.string("off"), .good(false)), (.string("maybe"), .wrong),
+      (.double(1), .good(true)), (.double(0.5), .wrong), (.array([]), .wrong),
     ] as [(JSONValue, Said<Bool>)])
   func flagsAreZeroOneTrueFalse(raw: JSONValue, expected: Said<Bool>) {
     #expect(Said(ValueRule<Bool>.flag.judge(raw)) == expected)

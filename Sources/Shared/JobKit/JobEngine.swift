@@ -63,7 +63,7 @@ public final class JobEngine {
 
   /// Slots that may be busy by the settings. The table may have more, from a time when there were more.
   /// A type that is disabled here has none; in a cluster its child only dispatches, for the other nodes.
-  var slotLimit: Int { settings[type.type].enabled ? min(type.slots(settings), table.slotCount) : 0 }
+  var slotLimit: Int { type.isEnabled(settings) ? min(type.slots(settings), table.slotCount) : 0 }
 
   var busy: Int { slots.reduce(0) { $0 + ($1.phase == .free ? 0 : 1) } }
 

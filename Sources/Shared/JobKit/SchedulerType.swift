@@ -84,6 +84,8 @@ public struct DispatchRule: Sendable {
 public protocol SchedulerType: Sendable {
   var type: TaskType { get }
 
+  /// Does this node run jobs of the type?
+  func isEnabled(_ settings: Settings) -> Bool
   /// Slots on this node with these settings.
   func slots(_ settings: Settings) -> Int
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule]
@@ -115,6 +117,7 @@ public protocol SchedulerType: Sendable {
 
 extension SchedulerType {
   public var locksGroups: Bool { false }
+  public func isEnabled(_ settings: Settings) -> Bool { settings[type].enabled }
   public var queuesAreShared: Bool { true }
   public var linesOfFailure: Int { 3 }
   public func clusterLock(_ item: QueueItem) -> String? { nil }
