@@ -9,7 +9,7 @@ struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "librenms-configd",
     abstract: "Reads LibreNMS's configuration for the dispatcher.",
-    subcommands: [ResolveCommand.self, PrintCommand.self, ValidateCommand.self])
+    subcommands: [ResolveCommand.self, PrintCommand.self, ValidateCommand.self, RetireCommand.self])
 
   static func main() {
     // It holds the database's password: no core dump, and no other process of the same user may look into its memory.

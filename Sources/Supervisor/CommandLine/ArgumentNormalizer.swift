@@ -47,6 +47,7 @@ struct ArgumentNormalizer {
     ("validate", []),
     ("health", []),
     ("reload", []),
+    ("retire", []),
   ]
 
   /// Subcommands that take device ids.

@@ -16,7 +16,8 @@ struct ConfigCommand: ParsableCommand {
   var origin = false
 
   func run() throws {
-    try replaceThisProcess("print", node, (json ? ["--json"] : []) + (origin ? ["--origin"] : []))
+    try ConfigurationHelper.replaceThisProcess(
+      "print", node, base: try node.resolveBase(), (json ? ["--json"] : []) + (origin ? ["--origin"] : []))
   }
 }
 
@@ -28,19 +29,22 @@ struct ValidateCommand: ParsableCommand {
   @OptionGroup var node: NodeOptions
 
   func run() throws {
-    try replaceThisProcess("validate", node, [])
+    try ConfigurationHelper.replaceThisProcess("validate", node, base: try node.resolveBase())
   }
 }
 
-/// SQL and PHP are the helper's business: it takes this process over, and with it exit code, terminal and signals.
-private func replaceThisProcess(_ subcommand: String, _ node: NodeOptions, _ flags: [String]) throws {
-  let lookup = ExecutableLookup()
-  guard let path = lookup.find("librenms-configd") else {
-    throw Refusal(1, "librenms-configd is not in \(lookup.description); the installation is incomplete")
+/// SQL and PHP are the helper's business.
+enum ConfigurationHelper {
+  /// The helper takes this process over, and with it exit code, terminal and signals. Throws `Refusal` when it can't.
+  static func replaceThisProcess(_ subcommand: String, _ node: NodeOptions, base: String, _ flags: [String] = []) throws {
+    let lookup = ExecutableLookup()
+    guard let path = lookup.find("librenms-configd") else {
+      throw Refusal(1, "librenms-configd is not in \(lookup.description); the installation is incomplete")
+    }
+    let arguments = [path, subcommand] + node.passedOn(base: base) + flags
+    var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+    pointers.append(nil)
+    execv(path, pointers)
+    throw Refusal(1, "\(SystemError("start \(path)"))")
   }
-  let arguments = [path, subcommand] + node.passedOn(base: try node.resolveBase()) + flags
-  var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
-  pointers.append(nil)
-  execv(path, pointers)
-  throw Refusal(1, "\(SystemError("start \(path)"))")
 }

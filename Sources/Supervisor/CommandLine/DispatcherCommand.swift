@@ -11,7 +11,7 @@ struct DispatcherCommand: ParsableCommand {
     version: ProductVersion.text,
     subcommands: [
       RunCommand.self, StatusCommand.self, PollCommand.self, DiscoverCommand.self, LocksCommand.self, ConfigCommand.self,
-      ValidateCommand.self, HealthCommand.self, ReloadCommand.self,
+      ValidateCommand.self, HealthCommand.self, ReloadCommand.self, RetireCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 

@@ -38,4 +38,26 @@ struct InstanceLock {
     }
     return InstanceLock(fd: fd)
   }
+
+  /// For a command that no service may run beside: the lock if there is one to take, for this process and what it turns into by exec.
+  /// nil: there is no lock file, so nobody holds it, and a command of another user must not make it.
+  static func hold(base: String) throws(Refusal) -> InstanceLock? {
+    let path = base + "/.lock.service"
+    var fd = open(path, O_RDWR)
+    let writable = fd >= 0
+    if !writable { fd = open(path, O_RDONLY) }
+    if fd >= 0 {
+      let holder = shim_lock_holder(fd)
+      // Held by someone between the look and the lock: whoever it is, it is in the way.
+      if holder != 0 || writable && shim_lock(fd) < 0 {
+        close(fd)
+        let who = holder > 0 ? "process \(holder)" : "a process that this one can't see"
+        throw Refusal(description: "another instance works on \(base): \(who) holds \(path)")
+      }
+    }
+    if let python = PythonService.find(base: base) {
+      throw Refusal(description: "the Python service runs as process \(python) (\(base)/librenms-service.py)")
+    }
+    return fd < 0 ? nil : InstanceLock(fd: fd)
+  }
 }
