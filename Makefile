@@ -3,6 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 DEMO_SECONDS ?=
+PARTS ?=
 export SWIFT PREFIX DESTDIR DEMO_SECONDS
 
 .DEFAULT_GOAL := build
@@ -12,7 +13,7 @@ help:
 	@echo 'make build    release build; .build/release/librenms-dispatcher runs from there'
 	@echo 'make test     lint, build with warnings as errors, unit and integration tests (FULL_LENGTH=1: the long ones at full length)'
 	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
-	@echo 'make bench    CPU, memory, query times and jobs per second, measured now'
+	@echo 'make bench    CPU, memory, query times and jobs per second, measured now (PARTS="idle scale": only these)'
 	@echo 'make lint     style check;  make format  applies the style'
 	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX));  make uninstall  removes it'
 	@echo 'make deps     installs the missing Debian packages; the other targets do it by themselves'
@@ -30,7 +31,7 @@ demo: build
 	@misc/demo
 
 bench: build
-	@.build/release/dispatcher-bench
+	@.build/release/dispatcher-bench $(PARTS)
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

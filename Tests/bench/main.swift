@@ -10,12 +10,19 @@ if let index = CommandLine.arguments.firstIndex(of: "--bare-loop"), CommandLine.
   exit(0)
 }
 
+// Names on the command line choose parts; without any all are run.
+let parts: [(name: String, run: (inout ResultTable) throws -> Void)] = [
+  ("idle", IdleBench.run), ("query", QueryBench.run), ("schedule", ScheduleBench.run), ("throughput", ThroughputBench.run),
+  ("scale", ScaleBench.run),
+]
+let chosen = CommandLine.arguments.dropFirst()
+if let unknown = chosen.first(where: { name in !parts.contains { $0.name == name } }) {
+  print("unknown part '\(unknown)'; there are \(parts.map(\.name).joined(separator: ", "))")
+  exit(2)
+}
 var table = ResultTable()
 do {
-  try IdleBench.run(into: &table)
-  try QueryBench.run(into: &table)
-  try ScheduleBench.run(into: &table)
-  try ThroughputBench.run(into: &table)
+  for part in parts where chosen.isEmpty || chosen.contains(part.name) { try part.run(&table) }
 } catch {
   progress("bench: \(error)")
   exit(1)
