@@ -54,7 +54,7 @@ let package = Package(
     childProcess("MaintenanceProc"),
 
     tests("CoreTests", ["Core", "CLinuxShims"]),
-    tests("JobKitTests", ["JobKit", "Core", "Database", "CLinuxShims", "SpawnProbe", "Fixture", logging]),
+    tests("JobKitTests", ["JobKit", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", logging]),
     // Stops between spawn and job table, for the test that kills at that very point.
     .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims"], path: "Tests/SpawnProbe", swiftSettings: strict),
     tests("SupervisorTests", ["Supervisor", "SupervisorStandIn", "Core", "Fixture"]),
@@ -72,7 +72,7 @@ let package = Package(
     tests("LayerTests", ["Fixture"]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),
-    tests("ClusterTests", ["Fixture", "RedisFixture"]),
+    tests("ClusterTests", ["Fixture", "RedisFixture", "JobKit", "Redis", "Core", logging]),
 
     // Real servers and sample directories for tests and measurements; no part of the product.
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),

@@ -117,6 +117,9 @@ final class Cluster {
     return ProcessInfo.tree(of: supervisor).filter { $0.executable.hasPrefix("librenms-") || withScripts }
   }
 
+  /// How many children a node has: one for each type, enabled or not.
+  func children(of index: Int) -> Int { processes(of: index).count - 1 }
+
   /// How many lines with these words each kind of process of a node has written.
   func lines(_ words: String, of index: Int) -> Int {
     nodes[index].errors.split(separator: "\n").count { $0.contains(words) }

@@ -216,7 +216,7 @@ public final class ChildProcess {
       coordinator =
         type.queuesAreShared
         ? member.coordinator
-        : NodeQueueCoordinator(type: type, cluster: member.coordinator, owner: NodeIdentity.owner(settings), log: log)
+        : NodeQueueCoordinator(type: type, cluster: member.coordinator, log: log)
       self.member = member
     } else {
       coordinator = LocalCoordinator(lockName: { type.lockName($0) })

@@ -120,6 +120,8 @@ public protocol Coordinator: AnyObject {
   func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void)
   /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped.
   func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void)
+  /// How many takes more are worth it now: what waits, less the takes that are under way, but one to look if there is none.
+  var worthwhileTakes: Int { get }
   /// The job is over: its lock ends now, or after `hold`.
   func finish(_ job: TakenJob, hold: Duration?)
   /// The job could not be looked at now: back with its score, lock released.
@@ -139,8 +141,10 @@ public protocol Coordinator: AnyObject {
   /// The service stops: leadership is given back.
   func retire(_ done: @escaping () -> Void)
 
-  /// Members that wait, and since when the longest does.
+  /// Members that wait in the queues of this node's groups, and since when the longest does.
   var depth: Int { get }
+  /// False: the figure is old, since the server of the queue could not be asked for it lately.
+  var depthIsKnown: Bool { get }
   var oldest: MonotonicTime? { get }
 }
 

@@ -34,7 +34,7 @@ public final class Dispatch {
   /// Newcomers that were queued first once; from then on they are ordinary work.
   private var triedNewcomers: Set<String> = []
   /// Jobs that wait for the end of their period.
-  private var delayed: Set<String> = []
+  private let delayed: DelayedWork
   private var pruneAt = MonotonicTime(nanoseconds: 0)
   public private(set) var lastDispatch: MonotonicTime?
 
@@ -42,6 +42,9 @@ public final class Dispatch {
     self.engine = engine
     self.log = log
     startedAt = .now
+    delayed = DelayedWork(loop: engine.loop) { [weak engine] items in
+      if let engine, !engine.draining { engine.coordinator.enqueue(items, respectingLocks: true) }
+    }
     apply(engine.settings)
   }
 
@@ -137,10 +140,13 @@ public final class Dispatch {
       case .success(let jobs):
         let answered = MonotonicTime.now
         lastDispatch = answered
-        enqueue(jobs, entry.rule, tick, done)
-        if !jobs.isEmpty {
-          let (query, queueing) = ((answered - asked).inMilliseconds, (MonotonicTime.now - answered).inMilliseconds)
-          log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, queued in \(queueing) ms")
+        enqueue(jobs, entry.rule, tick) { [log] result in
+          if !jobs.isEmpty {
+            let (query, queueing) = ((answered - asked).inMilliseconds, (MonotonicTime.now - answered).inMilliseconds)
+            let outcome = result == .refused ? "refused after" : "queued in"
+            log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
+          }
+          if result != .refused { done() }
         }
       case .failure(let error):
         if !error.isOutage {
@@ -153,7 +159,7 @@ public final class Dispatch {
     }
   }
 
-  private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule, _ tick: TickRun?, _ done: @escaping () -> Void) {
+  private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule, _ tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
     let now = MonotonicTime.now
     let wall = WallClock.now.inSeconds
     var items: [QueueItem] = []
@@ -165,24 +171,13 @@ public final class Dispatch {
       if job.isNewcomer, triedNewcomers.insert(job.payload).inserted { item.score = QueueItem.newcomer }
       let periodEnd = rule.keepsPeriod.flatMap { period in engine.lastStarts[job.payload].map { $0 + period } }
       if let periodEnd, periodEnd > now, periodEnd - now <= rule.lookAhead + Self.earliness {
-        delay(item, until: periodEnd)
+        delayed.add(item, until: periodEnd, period: rule.keepsPeriod ?? .zero)
       } else if !job.isEarly || periodEnd.map({ $0 <= now }) ?? false {
         items.append(item)
       }
     }
-    guard !items.isEmpty || tick != nil else { return }
-    engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick) { result in
-      if result != .refused { done() }
-    }
-  }
-
-  private func delay(_ item: QueueItem, until due: MonotonicTime) {
-    guard delayed.insert(item.payload).inserted else { return }
-    engine.loop.schedule(at: due) { [weak self] in
-      guard let self else { return }
-      delayed.remove(item.payload)
-      if !engine.draining { engine.coordinator.enqueue([item], respectingLocks: true) }
-    }
+    guard !items.isEmpty || tick != nil else { return done(.done) }
+    engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick, done)
   }
 
   /// Once a minute: forgets what can't matter any more, so that memory follows the devices that exist.

@@ -131,7 +131,7 @@ public final class JobEngine {
     }
     var taken = busy
     for slot in slots.prefix(slotLimit) where slot.phase == .free {
-      guard mayTake, taken < allowed else { return }
+      guard mayTake, taken < allowed, coordinator.worthwhileTakes > 0 else { return }
       taken += 1
       take(into: slot)
     }
@@ -149,6 +149,8 @@ public final class JobEngine {
       case .job(let job):
         if firstTake == nil { firstTake = .now }
         slot.job = job
+        // Now it is known whether there is more, for the other slots.
+        if coordinator.worthwhileTakes > 0 { wake() }
         consider(job, slot)
       }
     }
@@ -206,7 +208,7 @@ public final class JobEngine {
     heartbeat.busy = busy
     heartbeat.slots = slotLimit
     heartbeat.queued = coordinator.depth
-    heartbeat.queueIsKnown = !coordinator.isAway
+    heartbeat.queueIsKnown = coordinator.depthIsKnown
     heartbeat.oldestDue = coordinator.oldest.map { now - $0 }
     heartbeat.lastJobStarted = lastJobStarted
     heartbeat.done = counters.done

@@ -14,6 +14,8 @@ public final class LocalCoordinator: Coordinator {
   }
 
   public var depth: Int { queue.count }
+  public var depthIsKnown: Bool { true }
+  public var worthwhileTakes: Int { max(1, queue.count) }
 
   public var oldest: MonotonicTime? { queue.oldest }
 

@@ -104,11 +104,11 @@ public final class RedisLink {
     }
   }
 
-  /// How many members a sorted set has; from now on until its next change `onInvalidation` names it, once. Without tracking only the number.
-  public func track(_ key: String, answer: @escaping (Result<Int64, RedisError>) -> Void) {
+  /// How many of these keys exist; from now on until its next change `onInvalidation` names each, once. Without tracking only the number.
+  public func track(_ keys: [String], answer: @escaping (Result<Int64, RedisError>) -> Void) {
     // OPTIN: only what follows this is tracked, or the server would remember every lock that is looked at.
     if isTracking { send(["CLIENT", "CACHING", "YES"]) { _ in } }
-    send(["ZCARD", RedisArgument(key)]) { answer($0.map { $0.integer ?? 0 }) }
+    send(["EXISTS"] + keys.map { RedisArgument($0) }) { answer($0.map { $0.integer ?? 0 }) }
   }
 
   // MARK: - Coming up

@@ -1,4 +1,5 @@
 import Core
+import Logging
 import Redis
 
 /// What the cluster's commands need of a connection; `RedisLink` is one.
@@ -9,7 +10,7 @@ public protocol ClusterLink: AnyObject {
   var scriptsForbidden: Bool { get }
   /// Changes of tracked keys are told.
   var isTracking: Bool { get }
-  func track(_ key: String, answer: @escaping (Result<Int64, RedisError>) -> Void)
+  func track(_ keys: [String], answer: @escaping (Result<Int64, RedisError>) -> Void)
   func send(_ words: [String], _ answer: @escaping Answer)
   func eval(_ script: RedisScript, keys: [String], arguments: [String], _ answer: @escaping Answer)
 }
@@ -28,11 +29,15 @@ extension RedisLink: ClusterLink {
 ///
 /// With plain commands a step can be torn by a crash: a member may be lost between queue and lock, until the master enqueues it again.
 final class ClusterCommands {
+  /// `waiting`: what waits still; nil = plain commands don't tell.
   enum Take: Equatable {
-    case job(TakenJob, waiting: Int, oldest: Double?)
-    case empty(waiting: Int, oldest: Double?)
+    case job(TakenJob, waiting: Int?, oldest: Double?)
+    case empty(waiting: Int?, oldest: Double?)
     case failed(RedisError)
   }
+
+  /// What became of a claim for the master lock, `owner` nil = it is ours, and what the server holds under the key of its memory.
+  typealias Lead = (owner: String?, memory: String?)
 
   typealias Done = (Result<RedisReply, RedisError>) -> Void
 
@@ -40,9 +45,11 @@ final class ClusterCommands {
   private let names: ClusterNames
   private let usesGroupLocks: Bool
   private let lockPrefix: String
+  private let log: Logger
 
   /// `lockPrefix`: what comes before the payload (or the group) in a lock's key.
-  init(link: any ClusterLink, names: ClusterNames, lockPrefix: String, usesGroupLocks: Bool) {
+  init(link: any ClusterLink, names: ClusterNames, lockPrefix: String, usesGroupLocks: Bool, log: Logger) {
+    self.log = log
     self.link = link
     self.names = names
     self.lockPrefix = lockPrefix
@@ -52,6 +59,13 @@ final class ClusterCommands {
   // MARK: Taking
 
   func take(_ owner: SlotOwner, groups: [Int], ttl: Duration, _ answer: @escaping (Take) -> Void) {
+    attemptTake(owner, groups: groups, ttl: ttl) { [weak self] result in
+      guard let self, case .failed(let error) = result, error.kind == .wrongType else { return answer(result) }
+      deleteForeign(groups.map(names.queue)) { [weak self] in self?.attemptTake(owner, groups: groups, ttl: ttl, answer) }
+    }
+  }
+
+  private func attemptTake(_ owner: SlotOwner, groups: [Int], ttl: Duration, _ answer: @escaping (Take) -> Void) {
     guard !link.scriptsForbidden else { return plainTake(owner, groups: groups, ttl: ttl, tries: 16, answer) }
     let arguments =
       [names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, usesGroupLocks ? "group" : "payload"]
@@ -91,7 +105,7 @@ final class ClusterCommands {
 
   /// ZPOPMIN of the first group that has something, then SET NX. Groups are asked in turn by the slot, so that none starves.
   private func plainTake(_ owner: SlotOwner, groups: [Int], ttl: Duration, tries: Int, _ answer: @escaping (Take) -> Void) {
-    guard tries > 0, !groups.isEmpty else { return answer(.empty(waiting: 0, oldest: nil)) }
+    guard tries > 0, !groups.isEmpty else { return answer(.empty(waiting: groups.isEmpty ? 0 : nil, oldest: nil)) }
     plainTurn += 1
     let start = plainTurn % groups.count
     plainPop(Array(groups[start...] + groups[..<start])) { [weak self] result in
@@ -108,7 +122,7 @@ final class ClusterCommands {
           case .success(.null): plainTake(owner, groups: groups, ttl: ttl, tries: tries - 1, answer)
           case .success:
             link.send(["HSET", names.inFlight, names.field(owner.slot), InFlightNote(job: job).text]) { _ in }
-            answer(.job(job, waiting: 0, oldest: nil))
+            answer(.job(job, waiting: nil, oldest: nil))
           }
         }
       }
@@ -148,10 +162,12 @@ final class ClusterCommands {
     let field = names.field(job.slot)
     let queue = names.queue(job.item.group)
     let score = text(job.item.score)
-    eval(ClusterScripts.putBack, [names.inFlight, job.lock, queue], [field, job.owner, score, job.item.payload], done) { [self] in
-      ifOwner(job, { _ in }) { [self] in link.send(["DEL", job.lock]) { _ in } }
-      link.send(["ZADD", queue, "NX", score, job.item.payload], done)
-      link.send(["HDEL", names.inFlight, field]) { _ in }
+    mending([queue], done) { [self] done in
+      eval(ClusterScripts.putBack, [names.inFlight, job.lock, queue], [field, job.owner, score, job.item.payload], done) { [self] in
+        ifOwner(job, { _ in }) { [self] in link.send(["DEL", job.lock]) { _ in } }
+        link.send(["ZADD", queue, "NX", score, job.item.payload], done)
+        link.send(["HDEL", names.inFlight, field]) { _ in }
+      }
     }
   }
 
@@ -173,16 +189,21 @@ final class ClusterCommands {
       let lock = lockPrefix + (usesGroupLocks ? String(item.group) : item.payload)
       arguments += [names.queue(item.group), text(item.score), item.payload, lock]
     }
-    eval(ClusterScripts.enqueue, [ClusterNames.masterLock, key], arguments, done) { [self] in
-      link.send(["GET", ClusterNames.masterLock]) { [weak self] result in
-        guard let self, case .success(let reply) = result else { return done(result) }
-        guard reply.text == leader else { return done(.success(.integer(-1))) }
-        guard let tick else { return plainEnqueue(items, done) }
-        link.send(["GET", key]) { [weak self] result in
-          guard let self, case .success(let last) = result else { return done(result) }
-          if let last = last.integer, last >= tick.boundary { return done(.success(.integer(-2))) }
-          link.send(["SET", key, String(tick.boundary), "PX", lifetime]) { _ in }
-          plainEnqueue(items, done)
+    let queues = Set(items.map { names.queue($0.group) }).sorted()
+    mending(queues, done) { [self] done in
+      eval(ClusterScripts.enqueue, [ClusterNames.masterLock, key], arguments, done) { [self] in
+        link.send(["GET", ClusterNames.masterLock]) { [weak self] result in
+          guard let self, case .success(let reply) = result else { return done(result) }
+          guard reply.text == leader else { return done(.success(.integer(-1))) }
+          guard let tick else { return plainEnqueue(items, done) }
+          link.send(["GET", key]) { [weak self] result in
+            guard let self, case .success(let last) = result else { return done(result) }
+            if let last = last.integer, last >= tick.boundary { return done(.success(.integer(-2))) }
+            plainEnqueue(items) { [weak self] result in
+              if case .success = result { self?.link.send(["SET", key, String(tick.boundary), "PX", lifetime]) { _ in } }
+              done(result)
+            }
+          }
         }
       }
     }
@@ -190,14 +211,26 @@ final class ClusterCommands {
 
   /// One command per queue, as a Python node does it; a member whose lock is held is dropped by whoever takes it.
   private func plainEnqueue(_ items: [QueueItem], _ done: @escaping Done) {
-    for (group, members) in Dictionary(grouping: items, by: \.group) {
-      link.send(["ZADD", names.queue(group), "NX"] + members.flatMap { [self.text($0.score), $0.payload] }) { _ in }
+    let queues = Dictionary(grouping: items, by: \.group)
+    guard !queues.isEmpty else { return done(.success(.integer(0))) }
+    var left = queues.count
+    var added: Int64 = 0
+    var failure: RedisError?
+    for (group, members) in queues {
+      link.send(["ZADD", names.queue(group), "NX"] + members.flatMap { [self.text($0.score), $0.payload] }) { result in
+        switch result {
+        case .success(let reply): added += reply.integer ?? 0
+        case .failure(let error): failure = error
+        }
+        left -= 1
+        if left == 0 { done(failure.map { .failure($0) } ?? .success(.integer(added))) }
+      }
     }
-    done(.success(.integer(Int64(items.count))))
   }
 
   func lift(_ item: QueueItem, _ done: @escaping Done) {
-    link.send(["ZADD", names.queue(item.group), text(item.score), item.payload], done)
+    let queue = names.queue(item.group)
+    mending([queue], done) { [self] done in link.send(["ZADD", queue, text(item.score), item.payload], done) }
   }
 
   func releaseHold(_ lock: String, owner: String, _ done: @escaping Done) {
@@ -232,6 +265,26 @@ final class ClusterCommands {
     }
   }
 
+  /// The same for the master lock, and what the server holds under the key of its memory, in one step.
+  func claim(owner: String, ttl: Duration, _ answer: @escaping (Result<Lead, RedisError>) -> Void) {
+    let (key, memory) = (ClusterNames.masterLock, ClusterNames.memory)
+    let done: Done = { result in
+      answer(
+        result.map { reply in
+          let texts = (reply.elements ?? []).map { $0.text.flatMap { $0.isEmpty ? nil : $0 } }
+          return (texts.first ?? nil, texts.dropFirst().first ?? nil)
+        })
+    }
+    eval(ClusterScripts.claim, [key, memory], [owner, milliseconds(ttl)], done) { [self] in
+      link.send(["SET", key, owner, "PX", milliseconds(ttl), "NX"]) { _ in }
+      link.send(["MGET", key, memory]) { [weak self] result in
+        guard let self, case .success(let reply) = result, let values = reply.elements, values.count == 2 else { return done(result) }
+        guard values[0].text == owner else { return answer(.success((values[0].text ?? "nobody", values[1].text))) }
+        link.send(["PEXPIRE", key, milliseconds(ttl)]) { _ in answer(.success((nil, values[1].text))) }
+      }
+    }
+  }
+
   func abdicate(owner: String, _ done: @escaping Done) {
     let key = ClusterNames.masterLock
     eval(ClusterScripts.abdicate, [key], [owner], done) { [self] in
@@ -260,20 +313,54 @@ final class ClusterCommands {
 
   func forget(slot: Int) { link.send(["HDEL", names.inFlight, names.field(slot)]) { _ in } }
 
-  /// A key in a queue's place that is no sorted set would be in everybody's way (COMPAT section 3). `deleted` is told what it was.
-  func deleteForeign(_ key: String, _ deleted: @escaping (String) -> Void) {
-    link.send(["TYPE", key]) { [link] result in
-      guard case .success(let reply) = result, let kind = reply.text, kind != "zset", kind != "none" else { return }
-      link.send(["DEL", key]) { _ in deleted("\(key), a \(kind),") }
+  // MARK: Mending
+
+  /// A key in a queue's place that is no sorted set would be in everybody's way (COMPAT section 3): it is deleted, with a warning.
+  func deleteForeign(_ keys: [String], _ done: @escaping () -> Void = {}) {
+    guard let last = keys.last else { return done() }
+    for key in keys {
+      link.send(["TYPE", key]) { [link, log] result in
+        guard case .success(let reply) = result, let kind = reply.text, kind != "zset", kind != "none" else {
+          if key == last { done() }
+          return
+        }
+        link.send(["DEL", key]) { result in
+          if case .success(.integer(1)) = result { log.warning("deleted \(key), a \(kind) in the place of a queue") }
+          if key == last { done() }
+        }
+      }
     }
   }
 
-  func waiting(_ groups: [Int], _ answer: @escaping (Int) -> Void) {
-    var sum = 0
-    for (index, group) in groups.enumerated() {
-      link.send(["ZCARD", names.queue(group)]) { result in
-        if case .success(let reply) = result { sum += Int(reply.integer ?? 0) }
-        if index == groups.count - 1 { answer(sum) }
+  /// Does something with queues, and once more if one of them was of another type. Doing it twice does no harm.
+  private func mending(_ queues: [String], _ done: @escaping Done, _ body: @escaping (@escaping Done) -> Void) {
+    body { [weak self] result in
+      guard let self, case .failure(let error) = result, error.kind == .wrongType else { return done(result) }
+      deleteForeign(queues) { body(done) }
+    }
+  }
+
+  /// How many members wait in the queues of these groups, and the lowest score (nil with plain commands), in one round trip.
+  func waiting(_ groups: [Int], _ answer: @escaping (Result<(waiting: Int, lowest: Double?), RedisError>) -> Void) {
+    let queues = groups.map(names.queue)
+    let done: Done = { result in
+      answer(
+        result.map { reply in
+          (reply.elements?.first?.integer.map { Int($0) } ?? 0, reply.elements?.dropFirst().first?.text.flatMap(Double.init))
+        })
+    }
+    eval(ClusterScripts.waiting, queues, [], done) { [link] in
+      var sum: Int64 = 0
+      var failure: RedisError?
+      for (index, queue) in queues.enumerated() {
+        link.send(["ZCARD", queue]) { result in
+          switch result {
+          case .success(let reply): sum += reply.integer ?? 0
+          case .failure(let error): failure = error
+          }
+          guard index == queues.count - 1 else { return }
+          answer(failure.map { .failure($0) } ?? .success((Int(sum), nil)))
+        }
       }
     }
   }

@@ -23,10 +23,11 @@ final class ClusterMember {
     link = RedisLink(loop: loop, settings: settings.redis, name: type.type.executable, availability: availability)
     names = ClusterNames(type: type.type, node: NodeIdentity.uuid(settings))
     let node = RedisCoordinator.Node(
-      link: link, names: names, leaderName: NodeIdentity.owner(settings), lockPrefix: type.lockPrefix, usesGroupLocks: type.locksGroups,
+      link: link, names: names, leaderName: { NodeIdentity.owner(state.settings) }, lockPrefix: type.lockPrefix,
+      usesGroupLocks: type.locksGroups,
       masterTtl: { state.settings.masterTimeout },
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
-      groups: { state.settings.groups })
+      groups: { state.settings.groups }, schedule: { [loop] in loop.schedule(after: $0, $1) })
     coordinator = RedisCoordinator(node, log: log, ttl: { type.lockLifetime(state.settings) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator
@@ -37,7 +38,11 @@ final class ClusterMember {
   /// To be called when everything that the coordinator needs to know of the past is known: the adopted jobs.
   func start() { link.start() }
 
-  func apply(_ settings: Settings) { state.settings = settings }
+  /// The way to Redis and the node's id can't change while the child runs: the supervisor replaces it.
+  func apply(_ settings: Settings) {
+    state.settings = settings
+    coordinator.settingsChanged()
+  }
 
   var commandsSent: Int { link.commandsSent }
 }

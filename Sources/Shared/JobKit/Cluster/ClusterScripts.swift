@@ -41,6 +41,20 @@ public enum ClusterScripts {
     return {0, waiting, score or ''}
     """)
 
+  /// What waits. KEYS: queues. Answer: {waiting, lowest score or an empty text}.
+  public static let waiting = RedisScript(
+    """
+    local waiting, lowest = 0, nil
+    for _, queue in ipairs(KEYS) do
+      local head = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+      if head[1] then
+        waiting = waiting + redis.call('ZCARD', queue)
+        if not lowest or tonumber(head[2]) < tonumber(lowest) then lowest = head[2] end
+      end
+    end
+    return {waiting, lowest or ''}
+    """)
+
   /// Ends a job: its lock is deleted, or kept for a while. KEYS: in-flight hash, lock. ARGV: field, owner, hold in ms (0 = delete).
   public static let finish = RedisScript(
     """
@@ -63,14 +77,14 @@ public enum ClusterScripts {
 
   /// Queues members while the master lock is still ours. KEYS: master lock, tick (may be empty). ARGV: owner, `1` to leave out members
   /// whose lock is held, the tick's boundary and its lifetime in ms, then fours of queue, score, member and the member's lock. Answer: how
-  /// many were added, -1 = the lock is not ours any more, -2 = the tick was queued before.
+  /// many were added, -1 = the lock is not ours any more, -2 = the tick was queued before. The tick is noted last: a failure in the middle
+  /// leaves it to be done again.
   public static let enqueue = RedisScript(
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
     if KEYS[2] ~= '' then
       local last = redis.call('GET', KEYS[2])
       if last and tonumber(last) >= tonumber(ARGV[3]) then return -2 end
-      redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
     end
     local added = 0
     for i = 5, #ARGV, 4 do
@@ -78,6 +92,7 @@ public enum ClusterScripts {
         added = added + redis.call('ZADD', ARGV[i], 'NX', ARGV[i + 1], ARGV[i + 2])
       end
     end
+    if KEYS[2] ~= '' then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
     return added
     """)
 
@@ -116,6 +131,17 @@ public enum ClusterScripts {
     if owner and owner ~= ARGV[1] then return owner end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return 1
+    """)
+
+  /// The same for the master lock, and what the server holds under a key that it should never lose. KEYS: master lock, memory. ARGV: owner,
+  /// ttl in ms. Answer: {owner, or empty = ours; the memory or an empty text}.
+  public static let claim = RedisScript(
+    """
+    local memory = redis.call('GET', KEYS[2]) or ''
+    local owner = redis.call('GET', KEYS[1])
+    if owner and owner ~= ARGV[1] then return {owner, memory} end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return {'', memory}
     """)
 
   /// Gives the master lock back. KEYS: master lock. ARGV: owner.

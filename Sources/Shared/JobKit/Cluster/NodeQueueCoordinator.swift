@@ -17,19 +17,16 @@ final class NodeQueueCoordinator: Coordinator {
   private let local: LocalCoordinator
   private let cluster: RedisCoordinator
   private let type: any SchedulerType
-  private let owner: String
   private let log: Logger
   private var waiting: [Waiting] = []
   /// Since when a job waits for its lock, by payload.
   private var since: [String: MonotonicTime] = [:]
   var onWake: (() -> Void)?
 
-  /// `owner`: who holds locks of the cluster for this node.
-  init(type: any SchedulerType, cluster: RedisCoordinator, owner: String, log: Logger) {
+  init(type: any SchedulerType, cluster: RedisCoordinator, log: Logger) {
     local = LocalCoordinator(lockName: { type.lockName($0) })
     self.cluster = cluster
     self.type = type
-    self.owner = owner
     self.log = log
     local.onWake = { [weak self] in self?.onWake?() }
     cluster.onWake = { [weak self] in self?.onWake?() }
@@ -40,6 +37,8 @@ final class NodeQueueCoordinator: Coordinator {
   var isAway: Bool { cluster.isAway }
   var needsPolling: Bool { false }
   var depth: Int { local.depth + waiting.count }
+  var depthIsKnown: Bool { true }
+  var worthwhileTakes: Int { local.worthwhileTakes }
   var oldest: MonotonicTime? { (since.values.map { $0 } + [local.oldest].compactMap { $0 }).min() }
 
   func turn(at now: MonotonicTime) {
@@ -62,7 +61,7 @@ final class NodeQueueCoordinator: Coordinator {
   func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     local.take(owner) { [weak self] result in
       guard let self, case .job(let job) = result, let name = type.clusterLock(job.item) else { return answer(result) }
-      let shared = TakenJob(item: job.item, lock: cluster.names.lock(name), owner: self.owner, slot: job.slot)
+      let shared = TakenJob(item: job.item, lock: cluster.names.lock(name), owner: cluster.leader, slot: job.slot)
       cluster.acquire(shared) { [weak self] acquisition in
         guard let self else { return }
         if acquisition == .ours {

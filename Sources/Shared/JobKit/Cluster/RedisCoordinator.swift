@@ -6,24 +6,21 @@ import Redis
 public final class RedisCoordinator: Coordinator {
   /// Locks of running jobs live at least this long between renewals.
   private static let shortestHold = Duration.seconds(60)
-  /// Members of one enqueue script: the server answers nobody else while it runs, some 2 ms for this many.
-  private static let chunk = 500
-  /// With invalidations there is no need to look; now and then it costs nothing, should one have been lost.
-  private static let lookAnyway = Duration.seconds(30)
 
   public var onWake: (() -> Void)?
-  public private(set) var depth = 0
-  private var oldestScore: Double?
 
   let link: any ClusterLink
   let commands: ClusterCommands
-  private let ttl: () -> Duration
+  let ttl: () -> Duration
   let names: ClusterNames
   let lockPrefix: String
-  private let leaderName: String
-  private let log: Logger
+  let log: Logger
+  let schedule: (Duration, @escaping () -> Void) -> Void
+  let groups: () -> [Int]
   private let masterTtl: () -> Duration
-  private let groups: () -> [Int]
+  private let leaderName: () -> String
+  /// The owner of `dispatch.master` when this node leads.
+  private(set) var leader: String
   private var mastership = MastershipPolicy()
   private var claiming = false
   /// Jobs of this node that have a lock: in slots of the table, by slot.
@@ -34,25 +31,34 @@ public final class RedisCoordinator: Coordinator {
   private var restored: [(lock: String, owner: String, until: MonotonicTime)] = []
   private(set) var reconciled = false
   private var reconciling = false
-  /// The server holds the key that shows that it has not forgotten everything.
+  /// What the server holds under the key that shows that it has not forgotten everything; nil = nothing, or not known.
+  private var memory: String?
   private var isMarked = false
-  private var taking: Set<Int> = []
-  private var lookAt = MonotonicTime(nanoseconds: 0)
+
+  // Of the queues: `RedisCoordinator+Queue`.
+  /// Slots whose take is under way.
+  var taking: Set<Int> = []
+  var takes = TakePolicy()
+  var waiting = DepthPolicy()
+  var lookAt = MonotonicTime(nanoseconds: 0)
   /// Queues whose next change the server will tell.
-  private var tracked: Set<String> = []
+  var tracked: Set<String> = []
+  var willAskToBeTold = false
 
   public struct Node {
     public var link: any ClusterLink
     public var names: ClusterNames
-    public var leaderName: String
+    public var leaderName: () -> String
     public var lockPrefix: String
     public var usesGroupLocks: Bool
     public var masterTtl: () -> Duration
     public var groups: () -> [Int]
+    /// Does something after a time, on the loop.
+    public var schedule: (Duration, @escaping () -> Void) -> Void
 
     public init(
-      link: any ClusterLink, names: ClusterNames, leaderName: String, lockPrefix: String, usesGroupLocks: Bool,
-      masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int]
+      link: any ClusterLink, names: ClusterNames, leaderName: @escaping () -> String, lockPrefix: String, usesGroupLocks: Bool,
+      masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int], schedule: @escaping (Duration, @escaping () -> Void) -> Void
     ) {
       self.link = link
       self.names = names
@@ -61,6 +67,7 @@ public final class RedisCoordinator: Coordinator {
       self.usesGroupLocks = usesGroupLocks
       self.masterTtl = masterTtl
       self.groups = groups
+      self.schedule = schedule
     }
   }
 
@@ -68,25 +75,27 @@ public final class RedisCoordinator: Coordinator {
   public init(_ node: Node, log: Logger, ttl: @escaping () -> Duration) {
     link = node.link
     leaderName = node.leaderName
+    leader = node.leaderName()
     lockPrefix = node.names.lock("")
     masterTtl = node.masterTtl
     groups = node.groups
+    schedule = node.schedule
     names = node.names
     self.ttl = ttl
     self.log = log
     commands = ClusterCommands(
-      link: node.link, names: node.names, lockPrefix: node.names.lock(node.lockPrefix), usesGroupLocks: node.usesGroupLocks)
+      link: node.link, names: node.names, lockPrefix: node.names.lock(node.lockPrefix), usesGroupLocks: node.usesGroupLocks, log: log)
   }
 
   public var leads: Bool { link.isUp && reconciled && mastership.leads(at: Self.instant(), ttl: masterTtl()) }
   public var isAway: Bool { !link.isUp }
-  public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt }
+  public var depth: Int { waiting.waiting }
 
-  private var isTold: Bool { link.isTracking && groups().allSatisfy { tracked.contains(names.queue($0)) } }
+  public var depthIsKnown: Bool { link.isUp && waiting.isKnown(at: Self.instant()) }
 
   /// For reports; to a second, as scores are wall clock times.
   public var oldest: MonotonicTime? {
-    oldestScore.flatMap { $0 > 1e6 ? .now - (WallClock.now - Duration(seconds: $0)) : nil }
+    waiting.lowest.flatMap { $0 > 1e6 ? .now - (WallClock.now - Duration(seconds: $0)) : nil }
   }
 
   // MARK: Coming and going of the server
@@ -95,8 +104,11 @@ public final class RedisCoordinator: Coordinator {
   public func linkChanged(up: Bool) {
     reconciled = false
     reconciling = false
+    memory = nil
     isMarked = false
     tracked = []
+    takes.doubt()
+    waiting.lost()
     mastership.lost()
     claiming = false
     guard up else { return }
@@ -104,7 +116,7 @@ public final class RedisCoordinator: Coordinator {
   }
 
   /// First the locks of running jobs, then what ended meanwhile, then what was taken but never reached the job table; then work.
-  private func reconcile() {
+  func reconcile() {
     guard !reconciling else { return }
     reconciling = true
     renew(Array(held.values.map(\.job)))
@@ -112,14 +124,9 @@ public final class RedisCoordinator: Coordinator {
     let ends = unfinished
     unfinished = []
     for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
-    for group in groups() {
-      commands.deleteForeign(names.queue(group)) { [log] kind in log.warning("deleted \(kind) in the place of a queue") }
-    }
-    link.send(["EXISTS", ClusterNames.memory]) { [weak self] result in
-      guard let self, case .success(.integer(0)) = result else { return }
-      // It was flushed, or restarted without its data: the other nodes have lost the locks of their running jobs too.
-      isMarked = false
-      mastership.foundEmptyServer(at: Self.instant())
+    commands.deleteForeign(groups().map(names.queue))
+    link.send(["GET", ClusterNames.memory]) { [weak self] result in
+      if case .success(let reply) = result { self?.remember(reply.text) }
     }
     commands.inFlight { [weak self] result in
       guard let self else { return }
@@ -143,8 +150,27 @@ public final class RedisCoordinator: Coordinator {
       reconciled = true
       reconciling = false
       if mastership.turn(at: Self.instant()) == .claim { claim() }
-      onWake?()
+      somethingWaits()
     }
+  }
+
+  /// What the server shows of the key that it should never lose.
+  private func remember(_ value: String?) {
+    memory = value
+    guard value == nil else { return }
+    // It was flushed, or restarted without its data: the other nodes have lost the locks of their running jobs too.
+    isMarked = false
+    mastership.foundEmptyServer(at: Self.instant())
+  }
+
+  /// The same, seen in passing each second: a server can lose its data without ending any connection, and only one with tracking tells.
+  private func look(at value: String?) {
+    let before = memory
+    if value != nil || before != nil { remember(value) }
+    // Another value is a leader's who has seen the loss before us.
+    guard let before, before != value else { return }
+    log.warning("Redis has lost queues and locks (flushed?): the locks of running jobs are set again")
+    reconcile()
   }
 
   // MARK: Turning
@@ -159,10 +185,27 @@ public final class RedisCoordinator: Coordinator {
     }
     if leads, !isMarked {
       isMarked = true
-      link.send(["SET", ClusterNames.memory, leaderName]) { _ in }
+      // Never twice the same, so that a loss shows even if the key is there again.
+      link.send(["SET", ClusterNames.memory, "\(leader) \(WallClock.now.inSeconds)", "NX"]) { _ in }
     }
+    if needsPolling { takes.doubt() }
     let due = held.values.filter { $0.renewAt <= now }.map(\.job)
     if !due.isEmpty { renew(due) }
+    refreshDepth()
+  }
+
+  /// The node's settings have changed: its groups, the lifetime of the master's lock, or its name and so the owner of that lock.
+  public func settingsChanged() {
+    let old = leader
+    leader = leaderName()
+    if leader != old {
+      mastership.abdicated()
+      claiming = false
+      // It is still ours under the old name, or may become so by a question that is on its way.
+      if link.isUp { commands.abdicate(owner: old) { _ in } }
+      turn(at: .now)
+    }
+    somethingWaits()
   }
 
   /// An unfit node gives way to fitter ones.
@@ -186,17 +229,19 @@ public final class RedisCoordinator: Coordinator {
     claiming = true
     let asked = Self.instant()
     let led = leads
-    commands.own(ClusterNames.masterLock, owner: leaderName, ttl: masterTtl()) { [weak self] result in
-      guard let self else { return }
+    let name = leader
+    commands.claim(owner: name, ttl: masterTtl()) { [weak self] result in
+      guard let self, name == leader else { return }
       claiming = false
-      switch result {
-      // The lock's lifetime counts from before the question, so we never believe in it for longer than the server does.
-      case .success(.integer(1)):
+      guard case .success(let lead) = result else { return }
+      if let owner = lead.owner {
+        mastership.refused(by: owner)
+      } else {
+        // The lock's lifetime counts from before the question, so we never believe in it for longer than the server does.
         mastership.claimed(asked: asked)
         if case .abdicate = mastership.turn(at: Self.instant()) { return abdicate {} }
-      case .success(let reply): mastership.refused(by: reply.text ?? "nobody")
-      case .failure: return
       }
+      look(at: lead.memory)
       if leads != led {
         log.info(leads ? "this node dispatches for the cluster" : "another node dispatches for the cluster")
         onWake?()
@@ -204,120 +249,28 @@ public final class RedisCoordinator: Coordinator {
     }
   }
 
+  /// The lock was not ours any more when something was to be queued.
+  func unseated() {
+    mastership.refused(by: "another node")
+    log.info("another node dispatches for the cluster")
+  }
+
   private func look() {
-    link.send(["GET", ClusterNames.masterLock]) { [weak self] result in
-      if case .success(let reply) = result { self?.mastership.saw(owner: reply.text, at: Self.instant()) }
+    link.send(["MGET", ClusterNames.masterLock, ClusterNames.memory]) { [weak self] result in
+      guard case .success(let reply) = result, let values = reply.elements, values.count == 2 else { return }
+      self?.mastership.saw(owner: values[0].text, at: Self.instant())
+      self?.look(at: values[1].text)
     }
   }
 
   private func abdicate(_ done: @escaping () -> Void) {
     mastership.abdicated()
-    commands.abdicate(owner: leaderName) { _ in done() }
-  }
-
-  // MARK: Queue
-
-  public func enqueue(_ items: [QueueItem], respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
-    enqueue(items[...], respectingLocks: respectingLocks, tick: tick, done)
-  }
-
-  /// A chunk after the other: the server gets to others in between, and nothing more is sent on a lost lock.
-  private func enqueue(
-    _ rest: ArraySlice<QueueItem>, respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void
-  ) {
-    guard !rest.isEmpty || tick != nil else { return done(.done) }
-    let part = Array(rest.prefix(Self.chunk))
-    commands.enqueue(part, respectingLocks: respectingLocks, leader: leaderName, tick: tick) { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .success(.integer(-1)):
-        mastership.refused(by: "another node")
-        log.info("another node dispatches for the cluster")
-        done(.refused)
-      case .success(.integer(-2)): done(.alreadyTicked)
-      case .success(let reply):
-        if (reply.integer ?? 0) > 0 { onWake?() }
-        enqueue(rest.dropFirst(Self.chunk), respectingLocks: respectingLocks, tick: nil, done)
-      case .failure: done(.refused)
-      }
-    }
-  }
-
-  public func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void) {
-    link.send(["GET", names.tick(name)]) { result in
-      switch result {
-      case .success(let reply): answer(.shared(reply.integer))
-      case .failure: answer(.unavailable)
-      }
-    }
-  }
-
-  public func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
-    commands.lift(item) { [weak self] result in
-      // 1 = it is new in the queue.
-      answer(result.map { $0.integer == 0 }.mapError { CoordinatorFailure($0.text) })
-      self?.onWake?()
-    }
-  }
-
-  public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
-    guard link.isUp, reconciled else { return answer(.unavailable) }
-    let ttl = self.ttl()
-    taking.insert(owner.slot)
-    commands.take(owner, groups: groups(), ttl: ttl) { [weak self] result in
-      guard let self else { return }
-      taking.remove(owner.slot)
-      switch result {
-      case .job(let job, let waiting, let oldest):
-        depth = waiting
-        oldestScore = oldest
-        hold(job, for: ttl)
-        answer(.job(job))
-      case .empty(let waiting, let oldest):
-        depth = waiting
-        oldestScore = oldest
-        lookAt = .now + Self.lookAnyway
-        track()
-        answer(.empty)
-      case .failed(let error):
-        if !error.isOutage { log.error("can't take work from Redis: \(error)") }
-        answer(.unavailable)
-      }
-    }
-  }
-
-  // MARK: Being told
-
-  /// Asks to be told of the next change of each queue that is not watched yet. A queue that has something by now wakes at once.
-  private func track() {
-    guard link.isTracking else { return }
-    for group in groups() {
-      let key = names.queue(group)
-      guard tracked.insert(key).inserted else { continue }
-      link.track(key) { [weak self] result in
-        switch result {
-        case .success(let waiting): if waiting > 0 { self?.told([key]) }
-        case .failure: self?.tracked.remove(key)
-        }
-      }
-    }
-  }
-
-  /// These keys have changed, or any may have (nil).
-  func told(_ keys: [String]?) {
-    if let keys {
-      tracked.subtract(keys)
-    } else {
-      tracked = []
-      // FLUSHALL says the same as a lost message. It has deleted the locks of running jobs, and no connection ends with it.
-      if link.isUp, reconciled { reconcile() }
-    }
-    onWake?()
+    commands.abdicate(owner: leader) { _ in done() }
   }
 
   // MARK: Locks
 
-  private func hold(_ job: TakenJob, for ttl: Duration) {
+  func hold(_ job: TakenJob, for ttl: Duration) {
     held[job.slot] = (job, .now + ttl / 3)
   }
 
@@ -386,5 +339,5 @@ public final class RedisCoordinator: Coordinator {
     for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, .now + ttl / 3) }
   }
 
-  private static func instant() -> Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }
+  static func instant() -> Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }
 }

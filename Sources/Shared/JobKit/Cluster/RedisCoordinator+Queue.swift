@@ -1,0 +1,151 @@
+import Core
+import Redis
+
+extension RedisCoordinator {
+  /// Members of one enqueue script: the server answers nobody else while it runs, some 2 ms for this many.
+  private static let chunk = 500
+  /// With invalidations there is no need to look; now and then it costs nothing, should one have been lost.
+  private static let lookAnyway = Duration.seconds(30)
+
+  // MARK: Filling
+
+  public func enqueue(_ items: [QueueItem], respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
+    enqueue(items[...], respectingLocks: respectingLocks, tick: tick, done)
+  }
+
+  /// A chunk after the other: the server gets to others in between, and nothing more is sent on a lost lock.
+  private func enqueue(
+    _ rest: ArraySlice<QueueItem>, respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void
+  ) {
+    guard !rest.isEmpty || tick != nil else { return done(.done) }
+    let part = Array(rest.prefix(Self.chunk))
+    commands.enqueue(part, respectingLocks: respectingLocks, leader: leader, tick: tick) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .success(.integer(-1)):
+        unseated()
+        done(.refused)
+      case .success(.integer(-2)): done(.alreadyTicked)
+      case .success(let reply):
+        // Other groups' work is other nodes'.
+        if (reply.integer ?? 0) > 0, part.contains(where: { groups().contains($0.group) }) { somethingWaits() }
+        enqueue(rest.dropFirst(Self.chunk), respectingLocks: respectingLocks, tick: nil, done)
+      case .failure(let error):
+        if !error.isOutage { log.error("can't queue work in Redis: \(error)") }
+        done(.refused)
+      }
+    }
+  }
+
+  public func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void) {
+    link.send(["GET", names.tick(name)]) { result in
+      switch result {
+      case .success(let reply): answer(.shared(reply.integer))
+      case .failure: answer(.unavailable)
+      }
+    }
+  }
+
+  public func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
+    commands.lift(item) { [weak self] result in
+      // 1 = it is new in the queue.
+      answer(result.map { $0.integer == 0 }.mapError { CoordinatorFailure($0.text) })
+      self?.somethingWaits()
+    }
+  }
+
+  // MARK: Taking
+
+  public var worthwhileTakes: Int { link.isUp && reconciled ? takes.worthwhile(underWay: taking.count) : 1 }
+
+  public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
+    guard link.isUp, reconciled else { return answer(.unavailable) }
+    if takes.isDry {
+      askToBeTold()
+      return answer(.empty)
+    }
+    let ttl = self.ttl()
+    taking.insert(owner.slot)
+    commands.take(owner, groups: groups(), ttl: ttl) { [weak self] result in
+      guard let self else { return }
+      taking.remove(owner.slot)
+      switch result {
+      case .job(let job, let left, let oldest):
+        heard(left, oldest)
+        hold(job, for: ttl)
+        answer(.job(job))
+      case .empty(let left, let oldest):
+        heard(left, oldest)
+        answer(.empty)
+        if takes.isDry { askToBeTold() } else { onWake?() }
+      case .failed(let error):
+        if !error.isOutage { log.error("can't take work from Redis: \(error)") }
+        answer(.unavailable)
+      }
+    }
+  }
+
+  /// What a take's answer says of the queues.
+  private func heard(_ left: Int?, _ oldest: Double?) {
+    takes.answered(waiting: left)
+    lookAt = .now + Self.lookAnyway
+    if let left { waiting.said(waiting: left, lowest: oldest, at: Self.instant()) }
+  }
+
+  func somethingWaits() {
+    takes.doubt()
+    onWake?()
+  }
+
+  /// Also a child without slots, which never takes, has to know what waits: its node reports it.
+  func refreshDepth() {
+    guard waiting.shouldAsk(at: Self.instant()) else { return }
+    commands.waiting(groups()) { [weak self] result in
+      if case .success(let found) = result { self?.waiting.said(waiting: found.waiting, lowest: found.lowest, at: Self.instant()) }
+    }
+  }
+
+  // MARK: Being told
+
+  public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt }
+
+  private var isTold: Bool { link.isTracking && untold.isEmpty }
+
+  /// Queues whose next change the server would not tell.
+  private var untold: [String] { groups().map(names.queue).filter { !tracked.contains($0) } }
+
+  /// A free slot has nothing to do: the server is asked to tell of the next change of each queue that is not watched yet, but not more often
+  /// than it is worth. A queue that has something by now wakes at once.
+  private func askToBeTold() {
+    guard link.isTracking, !untold.isEmpty, !willAskToBeTold else { return }
+    let pause = takes.pauseBeforeTracking(at: Self.instant())
+    guard pause == .zero else {
+      willAskToBeTold = true
+      return schedule(pause) { [weak self] in
+        guard let self else { return }
+        willAskToBeTold = false
+        if link.isUp, reconciled, takes.isDry { askToBeTold() }
+      }
+    }
+    let keys = untold
+    tracked.formUnion(keys)
+    link.track(keys) { [weak self] result in
+      switch result {
+      case .success(let existing): if existing > 0 { self?.told(keys) }
+      case .failure: self?.tracked.subtract(keys)
+      }
+    }
+  }
+
+  /// These keys have changed, or any may have (nil).
+  func told(_ keys: [String]?) {
+    if let keys {
+      tracked.subtract(keys)
+    } else {
+      tracked = []
+      // FLUSHALL says the same as a lost message. It has deleted the locks of running jobs, and no connection ends with it.
+      if link.isUp, reconciled { reconcile() }
+    }
+    somethingWaits()
+  }
+}

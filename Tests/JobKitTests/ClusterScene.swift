@@ -1,0 +1,110 @@
+import Core
+import Logging
+import Redis
+import RedisFixture
+import Synchronization
+
+@testable import JobKit
+
+/// One child's coordinator on a real server, turned in the test's own thread once a second and whenever the test waits.
+final class ClusterScene {
+  let loop: EventLoop
+  let link: RedisLink
+  let coordinator: RedisCoordinator
+  let settings: LiveSettings
+  let lines = LogLines()
+  private(set) var wakes = 0
+  private var nextTurn = MonotonicTime.now
+
+  /// What may change while the child runs.
+  final class LiveSettings {
+    var groups: [Int]
+    var name: String
+    var masterTtl = Duration.seconds(5)
+
+    init(groups: [Int], name: String) {
+      self.groups = groups
+      self.name = name
+    }
+  }
+
+  static let uuid = "00000000-0000-8000-8000-000000000001"
+
+  init(
+    _ redis: RedisSettings, groups: [Int] = [0], name: String = "n1", type: TaskType = .poller, ttl: Duration = .seconds(20),
+    mayLead: Bool = true
+  ) throws {
+    loop = try EventLoop()
+    settings = LiveSettings(groups: groups, name: name)
+    let (loop, settings, lines) = (loop, settings, lines)
+    let log = Logger(label: "test") { _ in lines }
+    link = RedisLink(loop: loop, settings: redis, name: "scene", availability: RedisAvailability(log: log))
+    let node = RedisCoordinator.Node(
+      link: link, names: ClusterNames(type: type, node: Self.uuid), leaderName: { "\(settings.name)-\(Self.uuid)" },
+      lockPrefix: "\(type.rawValue).device.",
+      usesGroupLocks: false, masterTtl: { settings.masterTtl }, groups: { settings.groups },
+      schedule: { [loop] in loop.schedule(after: $0, $1) })
+    coordinator = RedisCoordinator(node, log: log, ttl: { ttl })
+    coordinator.change(mayLead: mayLead)
+    let coordinator = self.coordinator
+    link.onInvalidation = { [weak coordinator] in coordinator?.told($0) }
+    link.onChange = { [weak coordinator] in coordinator?.linkChanged(up: $0) }
+    coordinator.onWake = { [unowned self] in wakes += 1 }
+    link.start()
+  }
+
+  deinit { link.stop() }
+
+  /// True as soon as the condition holds, false at the limit.
+  @discardableResult
+  func turn(until limit: Duration = .seconds(6), _ condition: () throws -> Bool) rethrows -> Bool {
+    let end = MonotonicTime.now + limit
+    while try !condition() {
+      if MonotonicTime.now >= end { return false }
+      do { try loop.turn(limit: .milliseconds(5)) } catch { return false }
+      if MonotonicTime.now >= nextTurn {
+        nextTurn = .now + .seconds(1)
+        coordinator.turn(at: .now)
+      }
+    }
+    return true
+  }
+
+  func turn(for time: Duration) { turn(until: time) { false } }
+
+  /// The answer of a take; nil = none within seconds.
+  func take(slot: Int = 0) -> TakeResult? {
+    var result: TakeResult?
+    coordinator.take(SlotOwner(prefix: "\(settings.name)-\(Self.uuid)-Poller_", slot: slot)) { result = $0 }
+    turn { result != nil }
+    return result
+  }
+
+  func enqueue(_ payloads: [String], group: Int = 0) -> EnqueueResult? {
+    var result: EnqueueResult?
+    let items = payloads.enumerated().map { QueueItem(payload: $1, group: group, score: 1000 + Double($0)) }
+    coordinator.enqueue(items, respectingLocks: true, tick: nil) { result = $0 }
+    turn { result != nil }
+    return result
+  }
+}
+
+/// Log lines as "level text".
+final class LogLines: LogHandler, Sendable {
+  private let lines = Mutex<[String]>([])
+  var all: [String] { lines.withLock { $0 } }
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set {}
+  }
+  var logLevel: Logger.Level {
+    get { .info }
+    set {}
+  }
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set {}
+  }
+
+  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
+}
