@@ -72,6 +72,8 @@ let package = Package(
     tests("LayerTests", ["Fixture"]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims"]),
     tests("FixtureTests", ["Fixture"]),
+    // What `make install` puts where, and the units under a real systemd.
+    tests("InstallTests", ["Fixture"]),
     tests("ClusterTests", ["Fixture", "RedisFixture", "JobKit", "Redis", "Core", logging]),
 
     // Real servers and sample directories for tests and measurements; no part of the product.
