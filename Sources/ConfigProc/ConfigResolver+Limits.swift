@@ -18,10 +18,16 @@ extension ConfigResolver {
 
   /// What LibreNMS has no setting for. Entered when it is set.
   mutating func extras(_ settings: inout Settings) {
-    let name = "DISPATCHER_SCHEDULE_RUN"
+    if let runs = extra("DISPATCHER_SCHEDULE_RUN", default: false) { settings.runsSchedule = runs }
+    let cache = "DISPATCHER_PHP_OPCACHE"
+    if extra(cache, default: true) == false { settings.phpCache = .off(reason: "\(cache) says so") }
+  }
+
+  /// nil: not set anywhere.
+  private mutating func extra(_ name: String, default fallback: Bool) -> Bool? {
     let candidates = sources.variable(name)
-    guard candidates.contains(where: { !$0.value.isMissing }) else { return }
-    settings.runsSchedule = flag(name, candidates, default: false)
+    guard candidates.contains(where: { !$0.value.isMissing }) else { return nil }
+    return flag(name, candidates, default: fallback)
   }
 
   private mutating func limit(_ name: String, _ rule: ValueRule<Int>, default fallback: Int) -> (value: Int, isSet: Bool) {

@@ -12,7 +12,7 @@ struct ResolveCommand: ParsableCommand {
   func run() throws {
     let port = ReportPort(descriptor: 1)
     let report = options.resolution(port) { Self.send($0, port) }.run()
-    Self.send(ClusterProbe.decide(report), port)
+    Self.send(PHPCacheProbe(options.reader(port)).decide(ClusterProbe.decide(report)), port)
   }
 
   private static func send(_ report: ResolverReport, _ port: ReportPort) {

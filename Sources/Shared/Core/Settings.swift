@@ -137,6 +137,8 @@ public struct Settings: Codable, Sendable, Equatable {
   public var flags = RunFlags()
   /// `artisan schedule:run` each minute (`DISPATCHER_SCHEDULE_RUN`): for containers, where neither cron nor a systemd timer does it.
   public var runsSchedule = false
+  /// Whether scripts get PHP's file cache (`DISPATCHER_PHP_OPCACHE`), and where it is.
+  public var phpCache = PHPCache.wanted
   /// What the sources of this configuration looked like when it was read; another one now means that it should be read again. Empty: unknown.
   public var fingerprint = ""
 

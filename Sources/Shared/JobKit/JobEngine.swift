@@ -17,7 +17,8 @@ public final class JobEngine {
   let router: OutputRouter
   let runtimeDirectory: String
   let log: Logger
-  let environment: [String]
+  private let plainEnvironment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
+  private var cachedEnvironment: [String]
 
   public internal(set) var settings: Settings
   var slots: [JobSlot] = []
@@ -55,7 +56,7 @@ public final class JobEngine {
     self.runtimeDirectory = runtimeDirectory
     self.log = log
     router = OutputRouter(log: log)
-    environment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
+    cachedEnvironment = settings.phpCache.environment(plainEnvironment)
     counters = PerformanceCounters(window: settings[type.type].frequency)
     slots = (0..<table.slotCount).map { JobSlot(index: $0) }
     coordinator.onWake = { [weak self] in self?.wake() }
@@ -72,6 +73,7 @@ public final class JobEngine {
   /// Applies new settings; jobs that run keep what they started with.
   public func apply(_ new: Settings) {
     settings = new
+    cachedEnvironment = new.phpCache.environment(plainEnvironment)
     counters.change(window: new[type.type].frequency)
     let wanted = type.slots(new)
     if wanted > table.slotCount {
@@ -105,6 +107,13 @@ public final class JobEngine {
     coordinator.turn(at: now)
     // The ramp opens with time; otherwise whatever changes wakes us.
     if coordinator.needsPolling || !dry { wake() }
+  }
+
+  /// What the next script gets. PHP ends every script whose cache it can't write to, so that is looked at each time: a file system may
+  /// have become read-only since the configuration was read.
+  var environment: [String] {
+    guard case .on(let directory) = settings.phpCache, access(directory, R_OK | W_OK | X_OK) == 0 else { return plainEnvironment }
+    return cachedEnvironment
   }
 
   // MARK: Taking

@@ -83,6 +83,7 @@ extension Supervisor {
     sayNotes(configuration.notes)
     let before = loaded
     loaded = configuration
+    if settings?.phpCache != new.phpCache { log.info("\(new.phpCache.summary)") }
     healthFile.configure(path: new.healthFile, now: .now)
     logWatchdog.configure(new, now: .now)
     // What the sources looked like is no setting: only the child that looks at them has to know.
