@@ -22,7 +22,7 @@ public final class MariaDBServer {
       [
         "mariadb-install-db", "--no-defaults", "--datadir=\(directory.path)/data", "--auth-root-authentication-method=normal",
         "--skip-test-db", "--innodb-log-file-size=8M",
-      ] + Self.userOption, environment: mark.environment())
+      ] + Self.userOption, environment: environment)
     guard made.ending == .exited(0) else { throw FixtureError("mariadb-install-db: \(made.ending)\n\(made.output)\(made.errors)") }
     try start()
     let literal = password.replacing("'", with: "''")
@@ -35,6 +35,9 @@ public final class MariaDBServer {
     let tables = try ChildProcess.run(client(database: "librenms"), input: SampleNode.sampleDirectory + "/schema.sql")
     guard tables.ending == .exited(0) else { throw FixtureError("schema.sql: \(tables.errors)") }
   }
+
+  /// With a place of its own for temporary tables: servers with the same process id in other name spaces would share their names in /tmp.
+  private var environment: [String: String] { mark.environment(["TMPDIR": directory.path]) }
 
   private static var userOption: [String] { geteuid() == 0 ? ["--user=root"] : [] }
 
@@ -65,7 +68,7 @@ public final class MariaDBServer {
         "--bind-address=127.0.0.1", "--pid-file=\(directory.path)/pid", "--innodb-buffer-pool-size=\(bufferPool)",
         "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-log-bin",
         "--skip-name-resolve", "--max-connections=400",
-      ] + Self.userOption, environment: mark.environment(), output: .file(log), errors: .file(log))
+      ] + Self.userOption, environment: environment, output: .file(log), errors: .file(log))
     process = started
     let answers = try eventually(within: .seconds(30), every: .milliseconds(50)) {
       if let ending = started.poll() { throw FixtureError("mariadbd ended: \(ending)\n\(readText(log) ?? "")") }

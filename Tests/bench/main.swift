@@ -13,7 +13,7 @@ if let index = CommandLine.arguments.firstIndex(of: "--bare-loop"), CommandLine.
 // Names on the command line choose parts; without any all are run.
 let parts: [(name: String, run: (inout ResultTable) throws -> Void)] = [
   ("idle", IdleBench.run), ("query", QueryBench.run), ("schedule", ScheduleBench.run), ("throughput", ThroughputBench.run),
-  ("scale", ScaleBench.run),
+  ("scale", ScaleBench.run), ("php", PHPBench.run),
 ]
 let chosen = CommandLine.arguments.dropFirst()
 if let unknown = chosen.first(where: { name in !parts.contains { $0.name == name } }) {
