@@ -7,12 +7,13 @@ extension IntegrationTests {
     private let everyFewSeconds = pollingOnly.with(["service_update_enabled": true, "service_update_frequency": 6])
 
     @Test func dailyRunsOncePerTickAndTheConfigurationIsReadAfterwards() throws {
-      try Scene.play(everyFewSeconds, sleep: "0.2") { scene in
+      // A reading that changes nothing is worth a line at this level only.
+      try Scene.play(everyFewSeconds.with(["service_loglevel": "DEBUG"]), sleep: "0.2") { scene in
         try scene.server.addDevices(4, lastPolled: spreadOverPeriod)
         let began = try scene.startAndAwaitWork("maintenance", within: .seconds(40))
         #expect(eventually(within: .seconds(10)) { scene.node.errors.contains("daily.sh has ended") }, "the reload after daily.sh")
         // A setting that only the reload after daily.sh can bring into force so soon.
-        try scene.node.configure(everyFewSeconds.with(["service_poller_workers": 5]))
+        try scene.node.configure(everyFewSeconds.with(["service_loglevel": "DEBUG", "service_poller_workers": 5]))
         #expect(eventually(within: .seconds(12)) { (try? scene.node.status()["types"]).map { "\($0)".contains("5") } ?? false })
         pause(.seconds(13))
         let runs = scene.node.journal.runs("maintenance").filter { $0.start >= began }
