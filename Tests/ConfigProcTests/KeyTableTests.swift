@@ -89,6 +89,7 @@ import Testing
       variable("REDIS_SENTINEL_USERNAME", "redis_sentinel_user"), variable("REDIS_SENTINEL_PASSWORD", "redis_sentinel_pass"),
       variable("REDIS_TIMEOUT", nil, number), variable("DISPATCHER_SCHEDULE_RUN", nil, { $0 == 2 ? "true" : "false" }),
     ]
+    keys.append(variable("DISPATCHER_PHP_OPCACHE", nil, { $0 == 2 ? "true" : "false" }))
     for type in ["POLLER", "DISCOVERY", "SERVICES", "PING", "BILLING", "ALERTING", "MAINTENANCE"] {
       keys += [variable("DISPATCHER_\(type)_JOB_TIMEOUT", nil, number), variable("DISPATCHER_\(type)_NICE", nil, { "\($0)" })]
     }

@@ -127,7 +127,7 @@ extension Supervisor {
   }
 
   /// What can't be applied to a running child: its queues and locks can't move between memory and Redis or to another server, and in Redis
-  /// the node's name and id are in the names of what it holds there. nil = nothing of that.
+  /// what it works on is noted under a name that is made of NODE_ID. nil = nothing of that.
   static func replacementReason(_ old: Settings, _ new: Settings) -> String? {
     if old.isClustered != new.isClustered { return "the place of queues and locks" }
     guard new.isClustered else { return nil }
@@ -135,8 +135,7 @@ extension Supervisor {
     // It only shortens the wait of 5 s for an answer (`RedisLimits`), and follows the alerts' period where nobody sets it.
     (was.timeout, now.timeout) = (min(was.timeout, .seconds(5)), min(now.timeout, .seconds(5)))
     if was != now { return "the way to Redis" }
-    if old.pollerName != new.pollerName { return "the node's name, which is part of the owner of locks," }
-    return old.nodeID == new.nodeID ? nil : "the NODE_ID, which is part of the owner of locks,"
+    return old.nodeID == new.nodeID ? nil : "the NODE_ID, which names what the node has in Redis,"
   }
 
   /// In a cluster a node that can't do what the lead needs gives it to fitter ones.
