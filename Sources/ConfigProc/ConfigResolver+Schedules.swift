@@ -35,7 +35,37 @@ extension ConfigResolver {
       integer("service_update_frequency", candidates("update", "frequency"), .period, default: 86400))
     let timeout = "service_master_timeout"
     settings.masterTimeout = .seconds(integer(timeout, sources.dump(timeout, for: timeout), .period, default: 20))
+    compareSteps(settings)
     settings.watchdogEnabled = flag("service_watchdog_enabled", candidates("watchdog", "enabled"), default: false)
+  }
+
+  /// The graphs' files have a fixed step; LibreNMS keeps it in `rrd.step`, nested in the dump, and for fast ping in `ping_rrd_step`.
+  private mutating func compareSteps(_ settings: Settings) {
+    var step = sources.dump["rrd.step"]
+    if case .object(let rrd)? = sources.dump["rrd"] { step = rrd["step"] ?? step }
+    compareStep("rrd.step", step, settings[.poller], "service_poller_frequency")
+    compareStep("ping_rrd_step", sources.dump["ping_rrd_step"], settings[.ping], "service_ping_frequency")
+  }
+
+  private mutating func compareStep(_ key: String, _ raw: JSONValue?, _ schedule: Schedule, _ setting: String) {
+    // Where this node does not poll, its own frequency matters to nobody's graphs.
+    guard let raw, schedule.enabled else { return }
+    let frequency = schedule.frequency.components.seconds
+    switch ValueRule.period.judge(raw) {
+    case .missing: return
+    // As the period of fast ping it has been named already.
+    case .wrong where notes.contains(where: { $0.text.contains(key) }): return
+    case .wrong(let reason): note(.warning, "\(key): \(raw.shown) from config dump \(reason); it can't be compared with \(setting)")
+    case .good(let step) where Int64(step) == frequency: return
+    case .good(let step):
+      let origin = entries.last { $0.key == setting }?.origin ?? "default"
+      note(
+        .warning,
+        """
+        \(setting) is \(frequency) s (\(origin)) but \(key) is \(step) s (config dump): graphs get gaps or lose values. Set both to the same \
+        (lnms config:set \(key) \(frequency)) and convert the existing RRD files (scripts/rrdstep.php)
+        """)
+    }
   }
 
   private func candidates(_ type: TaskType, _ what: String) -> [Candidate] { candidates(type.rawValue, what) }

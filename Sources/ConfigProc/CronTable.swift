@@ -10,6 +10,9 @@ struct CronEntry: Equatable, Sendable {
 
 /// Finds what an installation that used cron before would run twice.
 enum CronTable {
+  /// Where LibreNMS's documentation puts it. `DISPATCHER_CRON_FILE` names another place.
+  static var file: String { ScriptEnvironment.value("DISPATCHER_CRON_FILE") ?? "/etc/cron.d/librenms" }
+
   /// Script names as they appear in LibreNMS's shipped cron files of several years. `schedule:run` is not among them: Laravel's own
   /// scheduler runs other tasks and is wanted beside a dispatcher.
   private static let scripts: [(name: String, type: TaskType)] = [
@@ -31,6 +34,26 @@ enum CronTable {
       }
     }
     return found
+  }
+
+  /// The types that this node's dispatcher sees to. In a cluster other nodes hand out the work of types that are disabled here, so cron
+  /// would double it all the same: nil = all.
+  static func counted(_ settings: Settings) -> Set<TaskType>? {
+    settings.distributed ? nil : Set(TaskType.allCases.filter { settings[$0].enabled })
+  }
+
+  /// The same as one line for the log, which says it at each load of the configuration; nil = nothing is doubled.
+  static func note(_ text: String, path: String, enabled: Set<TaskType>?) -> ConfigNote? {
+    let doubled = entries(text).filter { enabled?.contains($0.type) ?? true }
+    guard !doubled.isEmpty else { return nil }
+    let named = doubled.prefix(8).map { "line \($0.line) \($0.script)" }.joined(separator: ", ")
+    let rest = doubled.count > 8 ? " and \(doubled.count - 8) more" : ""
+    return ConfigNote(
+      level: .warning,
+      text: """
+        cron starts what this dispatcher starts, too, so it runs twice: \(path) \(named)\(rest). Put a # before these lines \
+        (disable-librenms-cron does it), or disable the types in the dispatcher
+        """)
   }
 
   /// `enabled` says which types this dispatcher runs; nil = not known, then all count.

@@ -53,17 +53,9 @@ struct DatabaseChecks {
   }
 
   private func clocks() throws(DatabaseError) -> [Check] {
-    let before = WallClock.now
-    let rows = try connection.query("SELECT UNIX_TIMESTAMP(NOW(6)), TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())")
-    let middle = before.inSeconds + (WallClock.now - before).inSeconds / 2
-    guard let row = rows.first, let seconds = row[0].double, let offset = row[1].int else { return [] }
-    // The two functions of one statement read one clock, but the difference is cut to seconds: round to the quarter hours that zones have.
-    let quarter = Int((Double(offset) / 900).rounded()) * 900
-    var now = time(nil)
-    var local = tm()
-    localtime_r(&now, &local)
+    guard let reading = try ClockReading.read(connection) else { return [] }
     return ClockComparison(
-      skew: seconds - middle, databaseOffset: quarter, hostOffset: local.tm_gmtoff, phpOffset: phpOffset
+      skew: reading.skew, databaseOffset: reading.databaseOffset, hostOffset: reading.hostOffset, phpOffset: phpOffset
     ).checks
   }
 }

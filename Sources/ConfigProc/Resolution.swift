@@ -96,7 +96,14 @@ final class Resolution {
       remember(sources.dump)
       throw .moved
     }
-    return .resolved(settings: resolved, entries: resolver.entries, notes: resolver.notes)
+    return .resolved(settings: resolved, entries: resolver.entries, notes: resolver.notes + cronNotes(resolved))
+  }
+
+  /// A file that this user can't read is said by `validate`, which can tell what to do.
+  private func cronNotes(_ settings: Settings) -> [ConfigNote] {
+    let path = CronTable.file
+    guard let text = FileText.read(path, limit: 1 << 20) else { return [] }
+    return CronTable.note(text, path: path, enabled: CronTable.counted(settings)).map { [$0] } ?? []
   }
 
   /// An old installation names its database in `config.php` only. Without that sign no dump is made while the database is away: LibreNMS

@@ -10,7 +10,7 @@ struct ValidateCommand: ParsableCommand {
   @OptionGroup var options: SourceOptions
 
   @Option(help: .hidden)
-  var cronFile = "/etc/cron.d/librenms"
+  var cronFile = CronTable.file
 
   func run() throws {
     let port = ReportPort(descriptor: 1)

@@ -73,10 +73,6 @@ struct Validation {
       guard number != ENOENT else { return [.ok("cron", "there is no \(cronFile)")] }
       return [.warn("cron", "\(SystemError("read \(cronFile)", number: number))", "run this as a user that may read it")]
     }
-    // In a cluster other nodes hand out the work of types that are disabled here, so cron would double it all the same.
-    let enabled = settings.flatMap { settings in
-      settings.distributed ? nil : Set(TaskType.allCases.filter { settings[$0].enabled })
-    }
-    return CronTable.checks(text, path: cronFile, enabled: enabled)
+    return CronTable.checks(text, path: cronFile, enabled: settings.flatMap(CronTable.counted))
   }
 }

@@ -25,6 +25,7 @@ final class NodeDuty: ChildDuty {
   private var failing = false
   private var lookedAt: MonotonicTime?
   private var twins = TwinPolicy()
+  private let diagnosis: Diagnosis
 
   init(_ surroundings: ChildDutySurroundings) {
     sql = surroundings.sql
@@ -32,6 +33,7 @@ final class NodeDuty: ChildDuty {
     leads = surroundings.leads
     send = surroundings.send
     settings = surroundings.settings
+    diagnosis = Diagnosis(sql: sql, log: log, leads: leads)
   }
 
   func apply(_ settings: Settings) {
@@ -41,7 +43,10 @@ final class NodeDuty: ChildDuty {
 
   func heard(_ heartbeats: [TaskType: Heartbeat]) { self.heartbeats = heartbeats }
 
+  func fill(_ heartbeat: inout Heartbeat) { heartbeat.warnings = diagnosis.active }
+
   func turn(at now: MonotonicTime) {
+    diagnosis.turn(at: now, settings, heartbeats)
     guard sql.isUp == true else { return }
     report(now)
     look(now)

@@ -25,6 +25,21 @@ import Testing
     #expect(CronTable.checks(line, path: "p", enabled: Set(TaskType.allCases).subtracting([type])).map(\.outcome) == [.ok])
   }
 
+  @Test func aLoadOfTheConfigurationNamesAllCronLinesAtOnce() throws {
+    let text = "1 * * * * x /o/poller-wrapper.py 16\n# 1 * * * * x /o/ping.php\n2 * * * * x /o/alerts.php\n"
+    let note = try #require(CronTable.note(text, path: "/etc/cron.d/x", enabled: nil))
+    #expect(note.level == .warning)
+    for part in ["/etc/cron.d/x line 1 poller-wrapper.py, line 3 alerts.php.", "runs twice", "Put a #"] {
+      #expect(note.text.contains(part), "\(note.text)")
+    }
+    let one = try #require(CronTable.note(text, path: "p", enabled: [.alerting]))
+    #expect(one.text.contains("alerts.php") && !one.text.contains("poller-wrapper.py"))
+    #expect(CronTable.note(text, path: "p", enabled: [.ping, .services]) == nil)
+    #expect(CronTable.note("", path: "p", enabled: nil) == nil)
+    let many = try #require(CronTable.note(String(repeating: "* * * * * x /o/ping.php\n", count: 40), path: "p", enabled: nil))
+    #expect(many.text.contains("and 32 more") && many.text.count < 500)
+  }
+
   @Test(arguments: [
     "* * * * * librenms cd /opt/librenms && php artisan schedule:run --no-ansi > /dev/null",
     "* * * * * librenms /opt/librenms/lnms schedule:run", "0 1 * * * librenms /usr/local/bin/my-poller.php.sh", "PATH=/opt/librenms/daily",

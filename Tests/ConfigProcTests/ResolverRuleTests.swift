@@ -39,6 +39,30 @@ import Testing
     #expect(entry == ConfigEntry(key: "service_ping_frequency", value: .integer(expected), origin: origin))
   }
 
+  /// The step of the graphs' files, nested as real dumps have it or flat.
+  @Test(
+    arguments: [
+      (["rrd": .object(["step": .int(300)])], [:], []), (["rrd": .object(["step": .string("300")])], [:], []),
+      (["rrd": .object(["step": .int(60)])], [:], ["service_poller_frequency is 300 s (default) but rrd.step is 60 s (config dump)"]),
+      (["rrd.step": .int(60)], [:], ["service_poller_frequency is 300 s (default) but rrd.step is 60 s"]),
+      (
+        ["rrd": .object(["step": .int(300)])], ["poller_frequency": .int(60)],
+        ["service_poller_frequency is 60 s (poller_cluster.poller_frequency) but rrd.step is 300 s"]
+      ),
+      (["rrd": .object(["step": .int(60)])], ["poller_enabled": .int(0)], []), (["rrd": .object([:])], [:], []),
+      (["rrd": .object(["step": .string("x")])], [:], ["rrd.step: \"x\" from config dump is not a whole number"]),
+      (["ping_rrd_step": .int(60), "service_ping_frequency": .int(30)], [:], []),
+      (
+        ["ping_rrd_step": .int(60), "service_ping_frequency": .int(30)], ["ping_enabled": .int(1)],
+        ["service_ping_frequency is 30 s (config dump) but ping_rrd_step is 60 s"]
+      ), (["ping_rrd_step": .string("x")], ["ping_enabled": .int(1)], ["service_ping_frequency: \"x\" from config dump: ping_rrd_step"]),
+    ] as [([String: JSONValue], [String: JSONValue], [String])])
+  func aPeriodUnlikeTheStepOfTheGraphsIsNamed(dump: [String: JSONValue], row: [String: JSONValue], expected: [String]) throws {
+    let notes = try Base.resolve(Base.sources(row: row, dump: dump)).notes
+    #expect(notes.count == expected.count, "\(notes)")
+    for (note, start) in zip(notes, expected) { #expect(note.text.hasPrefix(start) && note.level == .warning, "\(note.text)") }
+  }
+
   /// A wrong value is named with key, value and origin, and with what is used instead.
   @Test(
     arguments: [

@@ -17,6 +17,14 @@ import Testing
     #expect(counters.recent(at: at(1000)).jobs == 0)
   }
 
+  @Test func endsThatNobodySawTellNothingAboutDurations() {
+    var counters = PerformanceCounters(window: .seconds(60))
+    for second in 0..<30 { counters.ended(duration: .seconds(9000), failed: false, wasSeen: false, at: at(Double(second))) }
+    #expect(counters.usualLongest == nil && counters.done == 30)
+    for second in 30..<60 { counters.ended(duration: .seconds(3), failed: true, at: at(Double(second))) }
+    #expect(counters.usualLongest.map { $0 < .seconds(4) } ?? false)
+  }
+
   @Test func theRampReachesAllSlotsAndNeverMore() {
     #expect(StartRamp.allowed(slots: 24, elapsed: .zero, adopted: 0) == 8)
     #expect(StartRamp.allowed(slots: 24, elapsed: .milliseconds(1500), adopted: 0) == 16)

@@ -127,7 +127,8 @@ import Testing
     }
     return StatusReport(
       version: "librenms-dispatcher 1", pid: 1, base: "/opt/librenms", node: "id", name: "name", uptime: 1, phase: "working",
-      summary: String(repeating: "poller ", count: 30), healthy: false, epoch: 1, types: [poller, off], jobs: list)
+      summary: String(repeating: "poller ", count: 30), healthy: false, epoch: 1,
+      warnings: [String(repeating: "figures and a way out ", count: 20)], types: [poller, off], jobs: list)
   }
 
   @Test(arguments: [0, 1, 500])
@@ -141,6 +142,7 @@ import Testing
     let text = StatusTable.render(report(jobs: 500))
     #expect(text.contains("NOT HEALTHY: poller") && text.contains("300k/307k 98%") && text.contains("disabled"))
     #expect(text.contains("1000499") && !text.contains("1000001") && text.contains("and 470 more"))
+    #expect(text.contains("\nwarning: figures and a way out") && text.contains("\n  figures"))
     #expect(StatusTable.render(report(jobs: 0)).contains("no job runs"))
   }
 }

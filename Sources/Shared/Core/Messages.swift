@@ -70,6 +70,12 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   public var recentJobs = 0
   /// 95 of 100 jobs of the last periods took at most this long; nil = too few for a figure.
   public var usualLongest: Duration?
+  /// Jobs whose script ended with 0 within the last minutes and that were due again at once, since their time in the database had not
+  /// moved; and the payload of one of them.
+  public var stayedDue = 0
+  public var stayedDueExample: String?
+  /// What the node's diagnosis has found and is still so, a few lines at most.
+  public var warnings: [String] = []
   public var lastError: String?
   /// Outside faults that a restart can't cure.
   public var outages: Set<Outage> = []

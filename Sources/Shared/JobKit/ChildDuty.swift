@@ -8,6 +8,8 @@ public protocol ChildDuty: AnyObject {
   func turn(at now: MonotonicTime)
   /// What the node's children have said last, by type.
   func heard(_ heartbeats: [TaskType: Heartbeat])
+  /// What the duty has to say in the child's heartbeat.
+  func fill(_ heartbeat: inout Heartbeat)
   /// The service stops. The process ends after `done`, or a second later.
   func end(_ done: @escaping () -> Void)
 }

@@ -273,6 +273,7 @@ public final class ChildProcess {
     heartbeat.lastDispatch = dispatch?.lastDispatch
     engine.fillHeartbeat(&heartbeat, at: .now)
     heartbeat.redisCommands = UInt64(clamping: member?.commandsSent ?? 0)
+    duty?.fill(&heartbeat)
     // A supervisor that does not read is stopped; old beats are worth nothing to it when it goes on.
     if channel.backlog < 4096 { channel.send(Upward.heartbeat(heartbeat)) }
   }

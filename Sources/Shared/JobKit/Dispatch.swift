@@ -140,6 +140,7 @@ public final class Dispatch {
       case .success(let jobs):
         let answered = MonotonicTime.now
         lastDispatch = answered
+        judge(jobs, entry.rule, asked: asked)
         enqueue(jobs, entry.rule, tick) { [log] result in
           if !jobs.isEmpty {
             let (query, queueing) = ((answered - asked).inMilliseconds, (MonotonicTime.now - answered).inMilliseconds)
@@ -157,6 +158,15 @@ public final class Dispatch {
         }
       }
     }
+  }
+
+  /// What ended well some time before the query was asked should not be in its answer.
+  private func judge(_ jobs: [DueJob], _ rule: DispatchRule, asked: MonotonicTime) {
+    guard let period = rule.keepsPeriod else { return }
+    let asked = Duration.nanoseconds(asked.nanoseconds)
+    guard engine.stayedDue.awaits(askedAt: asked) else { return }
+    let due = jobs.lazy.filter { !$0.isEarly }.map(\.payload)
+    engine.stayedDue.named(due, askedAt: asked, period: period)
   }
 
   private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule, _ tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {

@@ -16,6 +16,14 @@ public enum ExitCodePolicy {
     case unseenLost
     /// It ended while nobody watched, and nothing tells whether it did its work.
     case unseen
+
+    /// The moment of the end is known.
+    public var wasSeen: Bool {
+      switch self {
+      case .exited, .signalled, .timedOut: true
+      case .notStarted, .unseenDone, .unseenDown, .unseenLost, .unseen: false
+      }
+    }
   }
 
   /// Which column of the table applies.

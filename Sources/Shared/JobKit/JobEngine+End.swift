@@ -44,7 +44,10 @@ extension JobEngine {
       }
     }
     coordinator.finish(job, hold: hold)
-    counters.ended(duration: now - slot.startedAt, failed: verdict.outcome == .failed, at: now)
+    counters.ended(duration: now - slot.startedAt, failed: verdict.outcome == .failed, wasSeen: ending.wasSeen, at: now)
+    if ending == .exited(0), id != nil {
+      stayedDue.succeeded(job.item.payload, startedAt: .nanoseconds(slot.startedAt.nanoseconds), at: .nanoseconds(now.nanoseconds))
+    }
     report(slot, job, ending, verdict, hold: hold, detail: detail)
     onConcluded?(job.item, verdict.outcome)
     table.free(slot.index)

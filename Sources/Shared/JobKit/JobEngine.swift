@@ -37,6 +37,8 @@ public final class JobEngine {
   var lastJobStarted: MonotonicTime?
   /// When this node last started each job; keeps periods exact and is lost with the process.
   var lastStarts: [String: MonotonicTime] = [:]
+  /// Jobs that did their work without moving their time in the database.
+  var stayedDue = StayedDuePolicy()
   /// Called when the last script of a drained engine has ended.
   public var onDrained: (() -> Void)?
   /// Called at each job's end, once it is judged.
@@ -225,6 +227,9 @@ public final class JobEngine {
     let recent = counters.recent(at: now)
     heartbeat.consumed = recent.seconds
     heartbeat.recentJobs = recent.jobs
+    heartbeat.usualLongest = counters.usualLongest
+    heartbeat.stayedDue = stayedDue.count(at: .nanoseconds(now.nanoseconds))
+    heartbeat.stayedDueExample = stayedDue.example
     heartbeat.capacity = settings[type.type].frequency * slotLimit
     heartbeat.lastError = lastError
     heartbeat.droppedOutput = router.dropped

@@ -15,6 +15,7 @@ public struct PerformanceCounters: Sendable {
 
   public private(set) var done: UInt64 = 0
   public private(set) var failed: UInt64 = 0
+  private var durations = DurationHistogram()
 
   /// `window`: the period of the type.
   public init(window: Duration) {
@@ -28,8 +29,10 @@ public struct PerformanceCounters: Sendable {
     buckets = [Bucket](repeating: Bucket(), count: Self.parts)
   }
 
-  public mutating func ended(duration: Duration, failed isFailure: Bool, at now: MonotonicTime) {
+  /// `wasSeen`: its end was seen when it came, so the duration tells something about the job.
+  public mutating func ended(duration: Duration, failed isFailure: Bool, wasSeen: Bool = true, at now: MonotonicTime) {
     if isFailure { failed += 1 } else { done += 1 }
+    if wasSeen { durations.note(duration, window: window, at: now) }
     advance(to: now)
     buckets[Int(current % Int64(Self.parts))].jobs += 1
     buckets[Int(current % Int64(Self.parts))].seconds += duration
@@ -40,6 +43,9 @@ public struct PerformanceCounters: Sendable {
     advance(to: now)
     return buckets.reduce((0, .zero)) { ($0.0 + $1.jobs, $0.1 + $1.seconds) }
   }
+
+  /// 95 of 100 jobs of the last periods took at most this long; nil = too few jobs.
+  public var usualLongest: Duration? { durations.percentile(95) }
 
   private mutating func advance(to now: MonotonicTime) {
     let part = max(1, window.nanoseconds / Int64(Self.parts))

@@ -102,6 +102,8 @@ struct StatusReport: Codable, Equatable {
   var summary: String
   var healthy: Bool
   var epoch: Int
+  /// What makes this node do its work badly, and what to do about it; one line each.
+  var warnings: [String] = []
   var types: [Child]
   var jobs: [Job]
 }

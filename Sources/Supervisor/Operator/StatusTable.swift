@@ -13,6 +13,7 @@ enum StatusTable {
     lines.append("")
     lines += types(report)
     lines += troubles(report.types)
+    lines += warnings(report.warnings)
     lines += jobs(report.jobs)
     return lines.map { clip($0) }.joined(separator: "\n") + "\n"
   }
@@ -47,6 +48,29 @@ enum StatusTable {
       if type.droppedOutput > 0 { lines.append("\(type.type): \(type.droppedOutput) bytes of script output dropped") }
     }
     return lines.isEmpty ? [] : [""] + lines
+  }
+
+  /// Whole, since they say what to do.
+  private static func warnings(_ warnings: [String]) -> [String] {
+    guard !warnings.isEmpty else { return [] }
+    return [""] + warnings.flatMap { wrap("warning: " + $0, indent: "  ") }
+  }
+
+  /// Breaks at spaces; a word that is longer than a line is left to `clip`.
+  static func wrap(_ text: String, indent: String) -> [String] {
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ") {
+      if line.isEmpty {
+        line = String(word)
+      } else if line.count + 1 + word.count <= width {
+        line += " " + word
+      } else {
+        lines.append(line)
+        line = indent + word
+      }
+    }
+    return line.isEmpty ? lines : lines + [line]
   }
 
   private static func jobs(_ jobs: [StatusReport.Job]) -> [String] {

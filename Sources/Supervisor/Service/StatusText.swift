@@ -70,7 +70,9 @@ struct StatusText: Equatable, Sendable {
 
   /// One line without control characters: a line break would be a second assignment in the message to systemd, an escape sequence a
   /// command to the operator's terminal.
-  static func clip(_ text: String) -> String {
+  static func clip(_ text: String) -> String { clip(text, to: longest) }
+
+  static func clip(_ text: String, to longest: Int) -> String {
     var flat = ""
     for scalar in text.unicodeScalars.prefix(4 * longest) {
       switch scalar.properties.generalCategory {

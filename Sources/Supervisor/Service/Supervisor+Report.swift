@@ -111,7 +111,13 @@ extension Supervisor {
     return StatusReport(
       version: ProductVersion.text, pid: getpid(), base: options.base, node: settings?.nodeID, name: settings?.pollerName,
       uptime: (now - startedAt).inSeconds, phase: name, summary: statusText(now), healthy: isHealthy(now), epoch: epoch,
-      types: children.map { describe($0, now) }, jobs: children.flatMap { tables.running($0.type) }.map { describe($0, now) })
+      warnings: warnings(), types: children.map { describe($0, now) },
+      jobs: children.flatMap { tables.running($0.type) }.map { describe($0, now) })
+  }
+
+  /// What the node's diagnosis has found. A child's messages are gossip, so they are cut and counted here too.
+  private func warnings() -> [String] {
+    children.flatMap { $0.heartbeat?.warnings ?? [] }.prefix(16).map { StatusText.clip($0, to: 800) }
   }
 
   private func describe(_ child: Child, _ now: MonotonicTime) -> StatusReport.Child {

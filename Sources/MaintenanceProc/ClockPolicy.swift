@@ -1,0 +1,77 @@
+/// Judges clocks and time zones: what they are, and what they do to the schedule.
+enum ClockPolicy {
+  /// The database's clock less this host's, and how far each is from UTC, in seconds.
+  struct Reading: Equatable, Sendable {
+    var skew: Double
+    var databaseOffset: Int
+    var hostOffset: Int
+  }
+
+  /// What LibreNMS's own validation complains about.
+  static let limit = 5.0
+  /// Below this the clocks agree again.
+  static let agreement = 3.0
+  /// One device may have a fault of its own.
+  static let fewestDevices = 3
+
+  private static let oneZone =
+    "use one time zone for PHP (date.timezone), the database (default-time-zone) and this host (timedatectl), and a time service (chrony)"
+
+  /// The clocks themselves.
+  static func skew(_ reading: Reading) -> Finding {
+    let size = abs(reading.skew)
+    let signal: WarningPolicy.Signal = size > limit ? .bad : size < agreement ? .good : .unclear
+    return Finding(
+      key: "clock", signal: signal,
+      text: """
+        the database's clock is \(tenths(size)) s \(reading.skew < 0 ? "behind" : "ahead of") this host's: what is due is decided by the one, \
+        what is written by the other. Run a time service (chrony, systemd-timesyncd) on both hosts
+        """,
+      relief: "the clocks of database and host agree again", onset: .seconds(30), calm: .seconds(30))
+  }
+
+  /// Scripts that end well while their devices stay due. `behind`: how far the time of the example is behind NOW(), nil = not known.
+  static func stayedDue(
+    _ type: String, column: String, devices: Int, example: String?, behind: Int?, _ reading: Reading?
+  ) -> Finding {
+    let signal: WarningPolicy.Signal = devices >= fewestDevices ? .bad : devices == 0 ? .good : .unclear
+    let done = type == "poller" ? "polled" : "discovered"
+    var text = "\(devices) devices were \(done) with success in the last 10 minutes and are due again at once"
+    if let example {
+      text += ", device \(example) among them"
+      if let behind { text += " (its \(column) is \(behind < 0 ? "\(-behind) s ahead of" : "\(behind) s behind") the database's NOW())" }
+    }
+    text += "."
+    if let reading {
+      text += """
+         NOW() is at UTC\(zone(reading.databaseOffset)), this host at UTC\(zone(reading.hostOffset)), \
+        their clocks differ by \(tenths(abs(reading.skew))) s.
+        """
+    }
+    text += " The scripts write another time than the database compares with, or none: \(oneZone); else see what the script prints"
+    return Finding(
+      key: "stayed due \(type)", signal: signal, text: text, relief: "\(type): devices are no longer due at once after a success",
+      // Its figures are asked for meanwhile.
+      onset: .seconds(65), calm: .seconds(30))
+  }
+
+  /// Devices whose last poll is in the future: nothing polls them until then. `furthest`: by how many seconds at most.
+  static func ahead(devices: Int, orMore: Bool, furthest: Int, _ reading: Reading?) -> Finding {
+    let offsets = reading.map { " (NOW() is at UTC\(zone($0.databaseOffset)), this host at UTC\(zone($0.hostOffset)))" } ?? ""
+    return Finding(
+      key: "polled in the future", signal: devices == 0 ? .good : .bad,
+      text: """
+        last_polled of \(devices)\(orMore ? " or more" : "") device\(devices == 1 ? "" : "s") is up to \(furthest) s ahead of the database's NOW()\(offsets): they are \
+        polled late by that. The scripts write another time than the database compares with: \(oneZone)
+        """,
+      relief: "no device's last_polled is in the future any more", onset: .seconds(30), calm: .seconds(30))
+  }
+
+  static func tenths(_ seconds: Double) -> String { "\((min(seconds, 1e9) * 10).rounded() / 10)" }
+
+  static func zone(_ offset: Int) -> String {
+    let minutes = offset.magnitude / 60
+    let rest = minutes % 60
+    return "\(offset < 0 ? "-" : "+")\(minutes / 60):\(rest < 10 ? "0" : "")\(rest)"
+  }
+}

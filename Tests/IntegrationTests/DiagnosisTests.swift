@@ -1,0 +1,88 @@
+import Fixture
+import Testing
+
+extension IntegrationTests {
+  @Suite struct DiagnosisTests {
+    /// The text of each warning by which it is known.
+    private enum Warning: String, CaseIterable {
+      case stayedDue = "were polled with success in the last 10 minutes and are due again at once"
+      case future = "ahead of the database's NOW()"
+      case slow = "ping: 95 of 100 scripts take up to"
+      case group = "no living node polls poller group 9 (1 device)"
+      case cron = "cron starts what this dispatcher starts, too"
+      case step = "service_poller_frequency is 60 s (config dump) but rrd.step is 300 s"
+    }
+
+    private func warnings(_ scene: Scene) -> [Substring] { scene.node.errors.split(separator: "\n").filter { $0.contains(" WARNING: ") } }
+
+    private func count(_ scene: Scene, _ text: String) -> Int {
+      scene.node.errors.split(separator: "\n").count { $0.contains(text) && !$0.contains(" DEBUG: ") }
+    }
+
+    /// Of the warnings that the diagnosis itself says, as `status --json` has them.
+    private func shown(_ scene: Scene) throws -> [String] {
+      guard case .array(let lines)? = try scene.node.status()["warnings"] else { return [] }
+      return lines.compactMap(\.text)
+    }
+
+    @Test func eachFaultIsOneWarningAndItsEndOneLine() throws {
+      let configuration = pollingOnly.with([
+        "service_poller_frequency": 60, "rrd": ["step": 300], "service_ping_enabled": true, "service_ping_frequency": 2,
+      ])
+      try Scene.play(configuration) { scene in
+        let node = scene.node
+        node.arguments = ["-v", "-t", "-g", "0", "1", "2", "3"]
+        node.environment["DISPATCHER_CRON_FILE"] = node.base + "/cron"
+        try writeText("*/5 * * * * librenms \(node.base)/poller-wrapper.py 16\n", to: node.base + "/cron")
+        // 1 to 4 say that they were polled and write nothing; 5 is in nobody's group, 6 was polled by a clock that is wrong.
+        try scene.server.addDevices(40, groups: 4)
+        for id in 1...4 { try node.behave("poller.\(id)", "no_write=1 sleep=2") }
+        try scene.server.query("UPDATE devices SET poller_group = 9 WHERE device_id = 5")
+        try scene.server.query("UPDATE devices SET last_polled = NOW() + INTERVAL 2 HOUR WHERE device_id = 6")
+        try node.behave("ping", "sleep=4")
+        try scene.startAndAwaitWork()
+        let all = eventually(within: .seconds(180), every: .seconds(1)) {
+          Warning.allCases.allSatisfy { count(scene, $0.rawValue) > 0 }
+        }
+        #expect(all, "missing: \(Warning.allCases.filter { count(scene, $0.rawValue) == 0 })\n\(scene.node.errors)")
+
+        let lasting: [Warning] = [.stayedDue, .future, .slow, .group]
+        let isShown = try eventually(within: .seconds(10), every: .milliseconds(500)) {
+          let shown = try shown(scene)
+          return lasting.allSatisfy { warning in shown.count { $0.contains(warning.rawValue) } == 1 }
+        }
+        #expect(isShown, "\((try? shown(scene)) ?? [])")
+        #expect(try node.command("status").output.contains("\nwarning: "))
+        let example = warnings(scene).first { $0.contains(Warning.stayedDue.rawValue) } ?? ""
+        #expect(example.contains("device 1 among them (its last_polled is 864"), "a day behind: \(example)")
+
+        for id in 1...4 { try node.behave("poller.\(id)", "sleep=1") }
+        let over = "poller: devices are no longer due at once after a success"
+        #expect(eventually(within: .seconds(120), every: .seconds(1)) { count(scene, over) > 0 })
+        #expect(count(scene, over) == 1)
+        for warning in Warning.allCases { #expect(count(scene, warning.rawValue) == 1, "\(warning)\n\(scene.node.errors)") }
+        #expect(try !shown(scene).contains { $0.contains(Warning.stayedDue.rawValue) })
+        scene.stopOrderly()
+      }
+    }
+
+    @Test func aHealthyNodeWarnsOfNothing() throws {
+      let configuration = pollingOnly.with([
+        "rrd": ["step": 20], "ping_rrd_step": 10, "service_ping_enabled": true, "service_ping_frequency": 10,
+        "service_discovery_enabled": true,
+      ])
+      try Scene.play(configuration) { scene in
+        scene.node.environment["DISPATCHER_CRON_FILE"] = scene.node.base + "/cron"
+        try writeText("* * * * * librenms \(scene.node.base)/lnms schedule:run\n", to: scene.node.base + "/cron")
+        try scene.server.addDevices(60, lastPolled: spreadOverPeriod)
+        try scene.node.behave("3", "down=1")
+        try scene.startAndAwaitWork()
+        pause(.seconds(105))
+        let shown = try shown(scene)
+        scene.stopOrderly()
+        #expect(shown.isEmpty && warnings(scene).isEmpty, "\(shown)\n\(scene.node.errors)")
+        #expect(scene.node.journal.runs("poller").count > 200)
+      }
+    }
+  }
+}
