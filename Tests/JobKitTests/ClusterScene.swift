@@ -32,7 +32,7 @@ final class ClusterScene {
 
   init(
     _ redis: RedisSettings, groups: [Int] = [0], name: String = "n1", type: TaskType = .poller, ttl: Duration = .seconds(20),
-    mayLead: Bool = true
+    mayLead: Bool = true, tracking: Bool = true
   ) throws {
     loop = try EventLoop()
     settings = LiveSettings(groups: groups, name: name)
@@ -47,7 +47,8 @@ final class ClusterScene {
     coordinator = RedisCoordinator(node, log: log, ttl: { ttl })
     coordinator.change(mayLead: mayLead)
     let coordinator = self.coordinator
-    link.onInvalidation = { [weak coordinator] in coordinator?.told($0) }
+    // Without it the link asks for no tracking, as if the server had none.
+    if tracking { link.onInvalidation = { [weak coordinator] in coordinator?.told($0) } }
     link.onChange = { [weak coordinator] in coordinator?.linkChanged(up: $0) }
     coordinator.onWake = { [unowned self] in wakes += 1 }
     link.start()

@@ -33,6 +33,7 @@ import Testing
         .outOfMemory, true
       ),
       ("ERR Error running script (call to f_6b1b): @user_script:1: @user_script: 1: -READONLY You can't write", .readOnly, true),
+      ("ERR Error running script (call to f_6b1b): @user_script:21: WRONGTYPE Operation against a key", .wrongType, false),
       ("ERR Error running script (call to f_6b1b): @user_script:1: attempt to compare nil with - number", .other, false),
       // Not at the begin of a word, and not in other errors.
       ("ERR value -OOM is not an integer", .other, false),

@@ -68,10 +68,12 @@ extension RedisError {
     if line.hasPrefix("ERR invalid password") || line.hasPrefix("ERR Client sent AUTH") || line.hasPrefix("ERR AUTH ") {
       return .unauthorized
     }
-    // Before Redis 7 the failure of a command in a script is in the middle: "ERR Error running script (…): @user_script: 1: -OOM command …".
+    // Before Redis 7 the failure of a command in a script is in the middle, after a place: "ERR Error running script (…): @user_script:1:
+    // WRONGTYPE Operation …", and where the command was not begun "@user_script: 1: -OOM command …".
     guard line.hasPrefix("ERR Error running script") || line.hasPrefix("ERR Error compiling script") else { return .other }
-    for word in line.split(separator: " ") where word.hasPrefix("-") {
-      if let kind = codes[String(word.dropFirst())] { return kind }
+    let words = line.split(separator: " ")
+    for (place, word) in zip(words, words.dropFirst()) where place.hasSuffix(":") {
+      if let kind = codes[String(word.hasPrefix("-") ? word.dropFirst() : word)] { return kind }
     }
     return .other
   }
