@@ -20,6 +20,8 @@ struct PHPCacheDirectory {
   /// A cache of LibreNMS has about 32 MiB. A runtime directory is memory.
   private static let diskLimit = 256 << 20
   private static let memoryLimit = 96 << 20
+  /// What has to be free beside the cache: in a runtime directory it must leave the job tables their room, on a disk the RRD files.
+  private static let reserve = 128 << 20
 
   /// In systemd's `CACHE_DIRECTORY`, else in the service's runtime directory.
   static func place(base: String, cacheDirectory: String?, runtimeDirectory: String?) throws(Refused) -> PHPCacheDirectory {
@@ -50,6 +52,18 @@ struct PHPCacheDirectory {
     try Self.write(PHPCachePolicy.settings(directory: path), to: settings)
     try Self.write(fingerprint, to: note)
     return reason
+  }
+
+  /// Why there is no room for a cache; nil: there is. What the cache has already counts as free.
+  var shortage: String? {
+    var system = statvfs()
+    // The folder above is there since `place`.
+    let place = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    guard statvfs(place, &system) == 0 else { return "\(SystemError("statvfs \(place)"))" }
+    let free = Int(system.f_bavail) * Int(system.f_frsize) + Self.size(of: path)
+    guard free < Self.reserve else { return nil }
+    return
+      "only \(free >> 20) MiB are free in \(place), and \(Self.reserve >> 20) are wanted; the environment variable CACHE_DIRECTORY may name another place"
   }
 
   /// PHP does not get along with the settings: nobody may find them.

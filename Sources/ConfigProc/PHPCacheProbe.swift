@@ -55,11 +55,14 @@ struct PHPCacheProbe {
         let directory = try PHPCacheDirectory.place(
           base: settings.base, cacheDirectory: Self.variable("CACHE_DIRECTORY", environment),
           runtimeDirectory: Self.variable("RUNTIME_DIRECTORY", environment))
-        let emptied = try directory.prepare(fingerprint: fingerprint)
-        if let emptied {
-          notes.append(ConfigNote(level: .info, text: "PHP's opcache file cache in \(directory.path) was emptied: \(emptied)"))
+        if let shortage = directory.shortage {
+          settings.phpCache = .off(reason: shortage)
+        } else {
+          if let reason = try directory.prepare(fingerprint: fingerprint) {
+            notes.append(ConfigNote(level: .info, text: "PHP's opcache file cache in \(directory.path) was emptied: \(reason)"))
+          }
+          settings.phpCache = attempt(directory, before)
         }
-        settings.phpCache = attempt(directory, before)
       } catch {
         notes.append(ConfigNote(level: .error, text: "PHP's opcache file cache is not used: \(error.reason)"))
         settings.phpCache = .off(reason: error.reason)

@@ -75,6 +75,13 @@ final class Machine {
     guard replaced else { throw FixtureError("\(unit) was not replaced within \(limit):\n\(log)") }
   }
 
+  /// Lets every poll call a program that is setuid root, as fping may be, and write down as who that one runs.
+  func installSetUserIDProgram() throws {
+    try require("install", "-m", "4755", "/usr/bin/id", "/srv/setuid-id")
+    let wrapper = "#!/bin/sh\n/srv/setuid-id -u >\(Self.base)/seen-uid\nexec /usr/bin/mariadb \"$@\"\n"
+    try require("sh", "-c", "printf '%s' '\(wrapper)' >\(Self.base)/bin/mariadb; chmod 755 \(Self.base)/bin/mariadb")
+  }
+
   /// What the service and systemd said.
   var log: String {
     (try? ChildProcess.run([Self.script, "exec", state.path, "journalctl", "--no-pager", "-o", "short-monotonic"]).output) ?? ""
