@@ -24,6 +24,9 @@ let package = Package(
     .executable(name: "librenms-pollerd", targets: ["PollerProc"]),
     .executable(name: "librenms-discoveryd", targets: ["DiscoveryProc"]),
     .executable(name: "librenms-pingd", targets: ["PingProc"]),
+    .executable(name: "librenms-servicesd", targets: ["ServicesProc"]),
+    .executable(name: "librenms-alertingd", targets: ["AlertingProc"]),
+    .executable(name: "librenms-billingd", targets: ["BillingProc"]),
     .executable(name: "librenms-maintenanced", targets: ["MaintenanceProc"]),
     .executable(name: "dispatcher-bench", targets: ["Bench"]),
   ],
@@ -51,10 +54,18 @@ let package = Package(
     childProcess("PollerProc"),
     childProcess("DiscoveryProc"),
     childProcess("PingProc"),
+    childProcess("ServicesProc"),
+    childProcess("AlertingProc"),
+    childProcess("BillingProc"),
     childProcess("MaintenanceProc"),
 
     tests("CoreTests", ["Core", "CLinuxShims"]),
     tests("JobKitTests", ["JobKit", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", logging]),
+    .testTarget(
+      name: "TypeTests",
+      dependencies: [
+        "PollerProc", "DiscoveryProc", "ServicesProc", "PingProc", "AlertingProc", "BillingProc", "MaintenanceProc", "JobKit", "Core",
+      ], swiftSettings: strict),
     // Stops between spawn and job table, for the test that kills at that very point.
     .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims"], path: "Tests/SpawnProbe", swiftSettings: strict),
     tests("SupervisorTests", ["Supervisor", "SupervisorStandIn", "Core", "Fixture"]),
@@ -70,7 +81,7 @@ let package = Package(
       swiftSettings: strict),
     tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Core"]),
     tests("LayerTests", ["Fixture"]),
-    tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims"]),
+    tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims", "JobKit", "MaintenanceProc"]),
     tests("FixtureTests", ["Fixture"]),
     // What `make install` puts where, and the units under a real systemd.
     tests("InstallTests", ["Fixture"]),

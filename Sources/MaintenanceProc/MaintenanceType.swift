@@ -20,6 +20,9 @@ struct MaintenanceType: SchedulerType {
 
   func lockName(_ item: QueueItem) -> String { item.payload == Self.daily ? Self.updateLock : lockPrefix + item.payload }
 
+  /// A node updates itself, whatever groups it polls.
+  func queueGroups(_ settings: Settings) -> [Int] { [0] }
+
   func clusterLock(_ item: QueueItem) -> String? { item.payload == Self.daily ? Self.updateLock : nil }
 
   func isEnabled(_ settings: Settings) -> Bool { slots(settings) > 0 }

@@ -7,6 +7,8 @@ public struct ScriptRun: Sendable, CustomStringConvertible {
   /// Seconds since 1970; nil: it was killed, or runs still.
   public var end: Double?
   public var exitCode: Int32?
+  /// As it was started, without the path of the directory: `php alerts.php -f`.
+  public var commandLine = ""
 
   public var description: String {
     "\(type) \(id) pid \(pid) \(start)–\(end.map { "\($0)" } ?? "?") exit \(exitCode.map { "\($0)" } ?? "?")"
@@ -21,11 +23,12 @@ public struct Journal: Sendable {
     var open: [String: Int] = [:]
     for line in text.split(separator: "\n") {
       let words = line.split(separator: " ")
-      guard words.count == 6, let time = Double(words[0].replacing(",", with: ".")), let pid = Int32(words[4]) else { continue }
+      guard words.count >= 6, let time = Double(words[0].replacing(",", with: ".")), let pid = Int32(words[4]) else { continue }
       let key = "\(words[2]) \(words[3]) \(pid)"
       if words[1] == "start" {
         open[key] = runs.count
-        runs.append(ScriptRun(type: String(words[2]), id: String(words[3]), pid: pid, start: time))
+        let commandLine = words.dropFirst(6).joined(separator: " ")
+        runs.append(ScriptRun(type: String(words[2]), id: String(words[3]), pid: pid, start: time, commandLine: commandLine))
       } else if let index = open.removeValue(forKey: key) {
         runs[index].end = time
         runs[index].exitCode = Int32(words[5])

@@ -5,7 +5,7 @@ import Testing
 @Suite struct JournalTests {
   private let journal = Journal(
     """
-    100.0 start poller 1 11 -
+    100.0 start poller 1 11 - lnms device:poll 1 -q
     100.5 start poller 2 12 -
     101.0 end poller 1 11 0
     101.5 end poller 2 12 6
@@ -22,6 +22,10 @@ import Testing
     #expect(journal.runs("poller", "2").map(\.exitCode) == [6, nil])
     #expect(journal.ids("poller") == ["1", "2"])
     #expect(journal.runs("discovery").isEmpty)
+  }
+
+  @Test func keepsTheCommandLine() {
+    #expect(journal.runs("poller", "1").map(\.commandLine) == ["lnms device:poll 1 -q", "", ""])
   }
 
   @Test func measuresFromStartToStart() {

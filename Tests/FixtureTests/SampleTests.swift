@@ -44,7 +44,13 @@ import Testing
       #expect(try stage.run("/usr/bin/env", "php", stage.node.base + "/alerts.php", "-f").code == 0)
       #expect(try stage.run("/usr/bin/env", "php", stage.node.base + "/alerts.php").code == 0)
       #expect(try stage.run("/usr/bin/env", "php", stage.node.base + "/check-services.php", "-h", "3").code == 0)
-      #expect(stage.node.journal.runs("alerting").count == 1, "without -f nothing is done")
+      #expect(stage.node.journal.runs("alerting").map(\.commandLine) == ["php alerts.php -f"], "without -f nothing is done")
+      for script in ["poll-billing.php", "billing-calculate.php"] {
+        #expect(try stage.run("/usr/bin/env", "php", "\(stage.node.base)/\(script)", "-d", "-f").code == 0)
+        #expect(try stage.run("/usr/bin/env", "php", "\(stage.node.base)/\(script)").code == 0)
+      }
+      let bills = stage.node.journal.runs("billing").map(\.commandLine)
+      #expect(bills == ["php poll-billing.php -d -f", "php billing-calculate.php -d -f"], "without -f nothing is done")
       #expect(stage.node.journal.runs("poller").map(\.exitCode) == [0, 6])
     }
   }

@@ -9,7 +9,11 @@ import Testing
 
   @Test func theSourcesAreThere() {
     #expect(Self.sources.count > 30)
-    #expect(Self.processes.isSuperset(of: ["Supervisor", "ConfigProc", "PollerProc", "DiscoveryProc", "PingProc", "MaintenanceProc"]))
+    #expect(
+      Self.processes == [
+        "Supervisor", "ConfigProc", "PollerProc", "DiscoveryProc", "ServicesProc", "PingProc", "AlertingProc", "BillingProc",
+        "MaintenanceProc",
+      ])
   }
 
   @Test func decisionsImportNothing() {
@@ -59,7 +63,11 @@ import Testing
     ("librenms-dispatcher", ["libmariadb", "libhiredis", "libssl", "libFoundation.so", "libFoundationInternationalization"]),
     ("librenms-pollerd", ["libFoundation.so", "libFoundationInternationalization"]),
     ("librenms-discoveryd", ["libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-servicesd", ["libFoundation.so", "libFoundationInternationalization"]),
     ("librenms-pingd", ["libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-alertingd", ["libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-billingd", ["libFoundation.so", "libFoundationInternationalization"]),
+    ("librenms-maintenanced", ["libFoundation.so", "libFoundationInternationalization"]),
   ])
   func programsLoadOnlyWhatTheyMay(_ program: String, _ forbidden: [String]) throws {
     let path = SampleNode.buildDirectory + "/" + program

@@ -152,6 +152,8 @@ final class StandInChild {
       heartbeat.oldestDue = .seconds(Int64.max)
       heartbeat.consumed = .seconds(Int64.min)
       heartbeat.capacity = .nanoseconds(1)
+      heartbeat.lateTicks = .max
+      heartbeat.missedTicks = .max
       heartbeat.lastError = "\u{1B}[31m" + String(repeating: "x\n", count: 5000)
       heartbeat.lastJobStarted = MonotonicTime(nanoseconds: .min)
     }

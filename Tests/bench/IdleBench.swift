@@ -4,8 +4,8 @@ import Glibc
 /// Ten thousand devices of which none is due, for a minute: what it costs to have nothing to do.
 enum IdleBench {
   private static let configuration: [String: JSON] = [
-    "service_ping_enabled": true, "service_ping_frequency": 86400, "service_update_enabled": false, "service_alerting_enabled": false,
-    "service_billing_enabled": false, "service_services_enabled": false,
+    "service_ping_enabled": true, "service_ping_frequency": 86400, "service_update_enabled": false, "service_alerting_frequency": 86400,
+    "service_billing_frequency": 86400, "service_billing_calculate_frequency": 86400, "service_services_frequency": 86400,
   ]
 
   static func run(into table: inout ResultTable) throws {
@@ -13,7 +13,9 @@ enum IdleBench {
     try Scene.play(configuration) { scene in
       try scene.server.addDevices(10_000, lastPolled: "NOW()")
       try scene.node.start()
-      for child in ["librenms-pollerd", "librenms-discoveryd", "librenms-pingd"] { _ = try scene.node.awaitChild(child) }
+      for type in ["poller", "discovery", "services", "ping", "alerting", "billing", "maintenance"] {
+        _ = try scene.node.awaitChild("librenms-\(type)d")
+      }
       guard let supervisor = scene.node.dispatcher?.pid, let server = scene.server.pid else { throw FixtureError("no process to measure") }
       progress("idle: 10,000 devices, none due; 10 s to settle, 60 s measured")
       pause(.seconds(10))

@@ -68,6 +68,9 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   public var capacity = Duration.zero
   /// Jobs that ended within the last period.
   public var recentJobs = 0
+  /// Ticks since the child started whose run had to wait for the end of the last one, and ticks that had no run of their own.
+  public var lateTicks: UInt64 = 0
+  public var missedTicks: UInt64 = 0
   /// 95 of 100 jobs of the last periods took at most this long; nil = too few for a figure.
   public var usualLongest: Duration?
   /// Jobs whose script ended with 0 within the last minutes and that were due again at once, since their time in the database had not

@@ -219,7 +219,7 @@ public final class ChildProcess {
         : NodeQueueCoordinator(type: type, cluster: member.coordinator, log: log)
       self.member = member
     } else {
-      coordinator = LocalCoordinator(lockName: { type.lockName($0) })
+      coordinator = LocalCoordinator(lockName: { type.lockName($0) }, keepsTicks: type.keepsTicks)
     }
     let engine = JobEngine(
       loop: loop, type: type, settings: settings, table: table, cooldowns: cooldowns, coordinator: coordinator, sql: sql,
@@ -271,6 +271,8 @@ public final class ChildProcess {
     var heartbeat = Heartbeat()
     heartbeat.beat = beat
     heartbeat.lastDispatch = dispatch?.lastDispatch
+    heartbeat.lateTicks = dispatch?.ticks.late ?? 0
+    heartbeat.missedTicks = dispatch?.ticks.missed ?? 0
     engine.fillHeartbeat(&heartbeat, at: .now)
     heartbeat.redisCommands = UInt64(clamping: member?.commandsSent ?? 0)
     duty?.fill(&heartbeat)

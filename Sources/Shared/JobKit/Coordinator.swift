@@ -74,6 +74,14 @@ public enum TickMemory: Equatable, Sendable {
   case unavailable
 }
 
+/// Where a member is.
+public enum Presence: Equatable, Sendable {
+  case absent
+  case waits
+  /// Its lock is held, and it does not wait beside that.
+  case runs
+}
+
 /// A lock and who holds it.
 public struct LockHolder: Equatable, Sendable {
   public var owner: String
@@ -118,7 +126,9 @@ public protocol Coordinator: AnyObject {
   /// Puts a member where `score` says, also if it waits already.
   /// Answers whether it did.
   func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void)
-  /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped.
+  /// Where a member is now.
+  func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void)
+  /// Takes the lowest member whose lock is free and holds its lock as `owner`; members whose lock is held are dropped, ticks stay.
   func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void)
   /// How many takes more are worth it now: what waits, less the takes that are under way, but one to look if there is none.
   var worthwhileTakes: Int { get }

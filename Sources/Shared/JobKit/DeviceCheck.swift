@@ -51,11 +51,26 @@ public final class DeviceCheck: @unchecked Sendable {
       guard let id = Int64(item.payload) else { return .skip("not a device id") }
       let period = min(frequency.inSeconds, try clusterPeriod(connection) ?? .infinity)
       guard let row = try connection.query(fitnessQuery, [.double(period / 2 + 1), .int(id)]).first else { return .skip("no such device") }
-      if row[0].int != 0 { return .skip("disabled") }
-      if row[1].int.map({ Int($0) }) != item.group { return .skip("now in group \(row[1].text ?? "none")") }
+      if let reason = Self.misplaced(row, item) { return .skip(reason) }
       if item.score != QueueItem.onDemand, row[2].int == 1 { return .skip("\(column.rawValue) is newer than half a period") }
       return .run
     }
+  }
+
+  /// Skips a device that is gone, disabled or in another group, whenever it was done last.
+  public static func presence(_ item: QueueItem) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness {
+    { connection throws(DatabaseError) in
+      guard let id = Int64(item.payload) else { return .skip("not a device id") }
+      let sql = "SELECT `disabled`, `poller_group` FROM `devices` WHERE `device_id` = ?"
+      guard let row = try connection.query(sql, [.int(id)]).first else { return .skip("no such device") }
+      return misplaced(row, item).map { .skip($0) } ?? .run
+    }
+  }
+
+  /// Why a device is not for this job, by its columns `disabled` and `poller_group`; nil = it is.
+  private static func misplaced(_ row: SQLRow, _ item: QueueItem) -> String? {
+    if row[0].int != 0 { return "disabled" }
+    return row[1].int.map({ Int($0) }) == item.group ? nil : "now in group \(row[1].text ?? "none")"
   }
 
   private func clusterPeriod(_ connection: DatabaseConnection) throws(DatabaseError) -> Double? {

@@ -37,6 +37,10 @@ public final class Dispatch {
   private let delayed: DelayedWork
   private var pruneAt = MonotonicTime(nanoseconds: 0)
   public private(set) var lastDispatch: MonotonicTime?
+  public private(set) var ticks = LateTickPolicy()
+  /// Ticks that wait in the memory of this process alone, by payload: noted in the table when they begin, so that a successor asks for what
+  /// was lost with it.
+  private var unbegun: [String: (index: Int, boundary: Int64)] = [:]
 
   public init(engine: JobEngine, log: Logger) {
     self.engine = engine
@@ -46,6 +50,9 @@ public final class Dispatch {
       if let engine, !engine.draining { engine.coordinator.enqueue(items, respectingLocks: true) }
     }
     apply(engine.settings)
+    engine.onBegun = { [weak self] item in
+      if let self, let tick = unbegun.removeValue(forKey: item.payload) { self.engine.table.setTick(tick.index, to: tick.boundary) }
+    }
   }
 
   /// Rules with the same name go on where they are; a tick with a new period starts at its next boundary.
@@ -103,11 +110,15 @@ public final class Dispatch {
         // `turn` comes each second anyway; a timer makes the tick exact.
         if wait < .seconds(1) { engine.loop.schedule(after: wait) { [weak self] in self?.turn(entry, at: .now) } }
       case .run(let boundary, let missed):
-        if missed > 0 { log.warning("\(entry.rule.name): \(missed) ticks missed, run once for all of them") }
-        ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period)) { [weak self] in
+        ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period)) { [weak self] result in
           // Noted only when the members are queued: a process killed before that leaves the tick to its successor.
           entry.tick?.ran(boundary: boundary, monotonic: monotonic)
-          self?.engine.table.setTick(index, to: boundary)
+          guard let self else { return }
+          if missed > 0, result == .done {
+            log.warning("\(entry.rule.name): \(missed) ticks missed, run once for all of them")
+            ticks.nobodyDispatched(missed)
+          }
+          if !unbegun.values.contains(where: { $0.index == index }) { engine.table.setTick(index, to: boundary) }
         }
       }
     }
@@ -129,7 +140,7 @@ public final class Dispatch {
     }
   }
 
-  private func ask(_ entry: Active, _ tick: TickRun? = nil, _ done: @escaping () -> Void = {}) {
+  private func ask(_ entry: Active, _ tick: TickRun? = nil, _ done: @escaping (EnqueueResult) -> Void = { _ in }) {
     entry.asked = true
     let asked = MonotonicTime.now
     let query = entry.rule.query
@@ -147,7 +158,7 @@ public final class Dispatch {
             let outcome = result == .refused ? "refused after" : "queued in"
             log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
           }
-          if result != .refused { done() }
+          if result != .refused { done(result) }
         }
       case .failure(let error):
         if !error.isOutage {
@@ -174,7 +185,8 @@ public final class Dispatch {
     let wall = WallClock.now.inSeconds
     var items: [QueueItem] = []
     items.reserveCapacity(jobs.count)
-    for (position, job) in jobs.enumerated() where engine.settings.serves(job.group) {
+    let groups = engine.settings.isClustered ? nil : engine.type.queueGroups(engine.settings)
+    for (position, job) in jobs.enumerated() where groups?.contains(job.group) ?? true {
       // Of one pass, in the order of the query.
       var item = QueueItem(payload: job.payload, group: job.group, score: wall + Double(position) * 1e-6)
       if rule.respectsLocks, engine.coordinator.isHeld(engine.type.lockName(item)) { continue }
@@ -187,7 +199,25 @@ public final class Dispatch {
       }
     }
     guard !items.isEmpty || tick != nil else { return done(.done) }
+    if let tick, engine.type.keepsTicks { watch(items, rule, tick) }
     engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick, done)
+  }
+
+  /// Looks where the ticks' last runs are, and notes what the table has to know of them. Answers come before that of the enqueue.
+  private func watch(_ items: [QueueItem], _ rule: DispatchRule, _ tick: TickRun) {
+    for item in items {
+      if !engine.settings.isClustered, case .tick(let index, _) = rule.trigger { unbegun[item.payload] = (index, tick.boundary) }
+      engine.coordinator.presence(of: item) { [weak self] presence in
+        guard let self, presence != .absent else { return }
+        let now = Duration.nanoseconds(MonotonicTime.now.nanoseconds)
+        guard let line = ticks.cameEarly(isWaiting: presence == .waits, at: now) else { return }
+        log.warning(
+          """
+          \(rule.name): a tick came before the last run was over (\(line.late) that had to wait, \(line.missed) that were skipped since the \
+          last such line); the script takes longer than its period of \(tick.period.components.seconds) s, or something holds it up
+          """)
+      }
+    }
   }
 
   /// Once a minute: forgets what can't matter any more, so that memory follows the devices that exist.

@@ -13,6 +13,7 @@ extension JobEngine {
     guard let word = table.begin(slot.index, record) else {
       return conclude(slot, .notStarted, detail: "its names are too long for the job table: \(job.lock) \(job.owner)")
     }
+    onBegun?(job.item)
     do throws(Program.Failure) {
       let program = try prepare(job, slot)
       let started = try program.start(in: (table, slot.index, word))

@@ -41,6 +41,8 @@ public final class JobEngine {
   var stayedDue = StayedDuePolicy()
   /// Called when the last script of a drained engine has ended.
   public var onDrained: (() -> Void)?
+  /// Called when a job is in the table, just before its process is started: from then on it is not lost.
+  var onBegun: ((QueueItem) -> Void)?
   /// Called at each job's end, once it is judged.
   public var onConcluded: ((QueueItem, ExitCodePolicy.Outcome) -> Void)?
 

@@ -6,10 +6,12 @@ public final class LocalCoordinator: Coordinator {
   private var queue = UniqueQueue()
   private var store = LockStore()
   private let lockName: (QueueItem) -> String
+  private let keepsTicks: Bool
   private let clock: () -> MonotonicTime
 
-  public init(lockName: @escaping (QueueItem) -> String, clock: @escaping () -> MonotonicTime = { .now }) {
+  public init(lockName: @escaping (QueueItem) -> String, keepsTicks: Bool = false, clock: @escaping () -> MonotonicTime = { .now }) {
     self.lockName = lockName
+    self.keepsTicks = keepsTicks
     self.clock = clock
   }
 
@@ -46,7 +48,7 @@ public final class LocalCoordinator: Coordinator {
 
   public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     let now = clock()
-    while let item = queue.take() {
+    while let item = next(at: now) {
       let lock = lockName(item)
       let name = owner.name(group: item.group)
       // The lock of a running job has no end here: it lives in this process and its job table, and both know when the job ends.
@@ -55,6 +57,15 @@ public final class LocalCoordinator: Coordinator {
       }
     }
     answer(.empty)
+  }
+
+  private func next(at now: MonotonicTime) -> QueueItem? {
+    keepsTicks ? queue.take { store.holder(of: lockName($0), at: now) == nil } : queue.take()
+  }
+
+  public func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void) {
+    if queue.contains(item.payload, group: item.group) { return answer(.waits) }
+    answer(isHeld(lockName(item)) ? .runs : .absent)
   }
 
   public func finish(_ job: TakenJob, hold: Duration?) {

@@ -95,6 +95,11 @@ public protocol SchedulerType: Sendable {
   /// False: the work is each node's own, also in a cluster, and waits in memory.
   var queuesAreShared: Bool { get }
   func lockName(_ item: QueueItem) -> String
+  /// The groups whose queues this node works on.
+  func queueGroups(_ settings: Settings) -> [Int]
+  /// True: its members are ticks, none of which may be lost: one that comes while the last run holds the lock stays queued until the lock is
+  /// free. False: such a member is dropped, as a Python node drops it.
+  var keepsTicks: Bool { get }
   /// Of work that is each node's own: the lock of the cluster that lets only one node do it at a time, nil = all may.
   func clusterLock(_ item: QueueItem) -> String?
   /// How long a lock lives that nobody renews.
@@ -119,8 +124,10 @@ extension SchedulerType {
   public var locksGroups: Bool { false }
   public func isEnabled(_ settings: Settings) -> Bool { settings[type].enabled }
   public var queuesAreShared: Bool { true }
+  public var keepsTicks: Bool { false }
   public var linesOfFailure: Int { 3 }
   public func clusterLock(_ item: QueueItem) -> String? { nil }
+  public func queueGroups(_ settings: Settings) -> [Int] { settings.groups }
   public func changesConfiguration(_ item: QueueItem) -> Bool { false }
 
   public func lockLifetime(_ settings: Settings) -> Duration { max(settings[type].frequency, .seconds(1)) }

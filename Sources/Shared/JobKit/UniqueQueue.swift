@@ -58,6 +58,22 @@ public struct UniqueQueue {
     return nil
   }
 
+  /// Removes and returns the lowest member for which it holds; the others stay with their places.
+  public mutating func take(where holds: (QueueItem) -> Bool) -> QueueItem? {
+    var passed: [Entry] = []
+    defer { for entry in passed { heap.insert(entry) } }
+    while let entry = heap.removeFirst() {
+      guard members[entry.key]?.number == entry.number else { continue }
+      let item = QueueItem(payload: entry.key.payload, group: entry.key.group, score: entry.score)
+      if holds(item) {
+        members[entry.key] = nil
+        return item
+      }
+      passed.append(entry)
+    }
+    return nil
+  }
+
   private mutating func insert(_ key: Key, score: Double, since: MonotonicTime) {
     nextNumber += 1
     members[key] = Waiting(number: nextNumber, since: since)

@@ -387,6 +387,8 @@ extension Heartbeat {
     copy.slots = min(max(slots, range.lowerBound), range.upperBound)
     copy.queued = min(max(queued, range.lowerBound), range.upperBound)
     copy.recentJobs = min(max(recentJobs, range.lowerBound), range.upperBound)
+    copy.lateTicks = min(lateTicks, UInt64(range.upperBound))
+    copy.missedTicks = min(missedTicks, UInt64(range.upperBound))
     copy.lastError = lastError.map(StatusText.clip)
     return copy
   }

@@ -5,7 +5,10 @@ enum SupervisedTypes {
   static let all: [TaskType] = [
     .poller,
     .discovery,
+    .services,
     .ping,
+    .alerting,
+    .billing,
     .maintenance,
   ]
 
@@ -29,7 +32,9 @@ enum SupervisedTypes {
     case .poller, .services, .ping: settings[type].frequency
     // Until the next epoch-aligned tick, which can be near, but never taken for less than a minute.
     case .discovery: .seconds(60)
-    case .alerting, .billing, .maintenance: nil
+    // Renewed while a run goes on; so long alerts and bills stand still when a node dies over one.
+    case .alerting, .billing: .seconds(20)
+    case .maintenance: nil
     }
   }
 }

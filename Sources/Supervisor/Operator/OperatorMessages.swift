@@ -53,6 +53,9 @@ struct StatusReport: Codable, Equatable {
     var heartbeatAge: Double?
     var lastJobStarted: Double?
     var outages: [String] = []
+    /// Ticks whose run had to wait for the end of the last one, and ticks that had no run of their own.
+    var lateTicks: UInt64 = 0
+    var missedTicks: UInt64 = 0
     var lastError: String?
     var droppedOutput: UInt64 = 0
     /// Since the child started.
@@ -68,6 +71,8 @@ struct StatusReport: Codable, Equatable {
       case consumed = "worker_seconds"
       case capacity = "worker_seconds_maximum"
       case recentJobs = "recent_jobs"
+      case lateTicks = "late_ticks"
+      case missedTicks = "missed_ticks"
       case heartbeatAge = "heartbeat_age"
       case lastJobStarted = "last_job_started"
       case lastError = "last_error"

@@ -45,6 +45,9 @@ enum StatusTable {
       if let reason = type.lastRestart { lines.append("\(type.type): last restart: \(reason)") }
       if !type.outages.isEmpty { lines.append("\(type.type): no \(type.outages.joined(separator: ", no "))") }
       if let error = type.lastError { lines.append("\(type.type): last error: \(error)") }
+      if type.lateTicks > 0 || type.missedTicks > 0 {
+        lines.append("\(type.type): \(type.lateTicks) ticks waited for the end of the last run, \(type.missedTicks) had no run")
+      }
       if type.droppedOutput > 0 { lines.append("\(type.type): \(type.droppedOutput) bytes of script output dropped") }
     }
     return lines.isEmpty ? [] : [""] + lines

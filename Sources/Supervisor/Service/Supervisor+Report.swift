@@ -143,6 +143,8 @@ extension Supervisor {
     report.lastJobStarted = beat.lastJobStarted.map { (now - $0).inSeconds }
     report.outages = beat.outages.sorted().map(\.rawValue)
     report.lastError = beat.lastError
+    report.lateTicks = beat.lateTicks
+    report.missedTicks = beat.missedTicks
     report.droppedOutput = beat.droppedOutput
     report.sqlStatements = beat.sqlStatements
     report.redisCommands = beat.redisCommands

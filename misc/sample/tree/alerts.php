@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stands in for LibreNMS's alerts.php, which does nothing without -f.
-base=${BASH_SOURCE[0]%/*} type=alerting id=alerts
+base=${BASH_SOURCE[0]%/*} type=alerting id=alerts given=$*
 [[ " $* " == *' -f '* ]] || exit 0
 source "$base/.sample/stand-in.bash"
 work '' '' 1 'Alerts done.'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stands in for LibreNMS's check-services.php.
-base=${BASH_SOURCE[0]%/*} type=services id=''
+base=${BASH_SOURCE[0]%/*} type=services id='' given=$*
 while (($#)); do
   [[ $1 == -h ]] && id=${2:-}
   shift

@@ -41,10 +41,10 @@ final class ClusterCommands {
 
   typealias Done = (Result<RedisReply, RedisError>) -> Void
 
-  private let link: any ClusterLink
-  private let names: ClusterNames
+  let link: any ClusterLink
+  let names: ClusterNames
   private let usesGroupLocks: Bool
-  private let lockPrefix: String
+  let lockPrefix: String
   private let log: Logger
 
   /// `lockPrefix`: what comes before the payload (or the group) in a lock's key.
@@ -81,7 +81,7 @@ final class ClusterCommands {
     }
   }
 
-  private func read(_ reply: RedisReply, _ owner: SlotOwner) -> Take {
+  func read(_ reply: RedisReply, _ owner: SlotOwner) -> Take {
     guard let parts = reply.elements, let kind = parts.first?.integer else {
       return .failed(RedisError(.other, "unreadable answer of take"))
     }
@@ -98,7 +98,7 @@ final class ClusterCommands {
     return .empty(waiting: Int(waiting), oldest: parts[2].text.flatMap(Double.init))
   }
 
-  private func taken(_ item: QueueItem, _ owner: SlotOwner) -> TakenJob {
+  func taken(_ item: QueueItem, _ owner: SlotOwner) -> TakenJob {
     let name = usesGroupLocks ? String(item.group) : item.payload
     return TakenJob(item: item, lock: lockPrefix + name, owner: owner.name(group: item.group), slot: owner.slot)
   }
@@ -171,7 +171,7 @@ final class ClusterCommands {
     }
   }
 
-  private func ifOwner(_ job: TakenJob, _ done: @escaping Done, _ body: @escaping () -> Void) {
+  func ifOwner(_ job: TakenJob, _ done: @escaping Done, _ body: @escaping () -> Void) {
     link.send(["GET", job.lock]) { result in
       if case .success(let reply) = result, reply.text == job.owner { body() } else { done(result) }
     }
@@ -373,7 +373,7 @@ final class ClusterCommands {
     }
   }
 
-  private func milliseconds(_ duration: Duration) -> String { String(max(1, duration.nanoseconds / 1_000_000)) }
+  func milliseconds(_ duration: Duration) -> String { String(max(1, duration.nanoseconds / 1_000_000)) }
 
   private func text(_ score: Double) -> String { Int64(exactly: score).map(String.init) ?? String(score) }
 }

@@ -24,10 +24,10 @@ final class ClusterMember {
     names = ClusterNames(type: type.type, node: NodeIdentity.uuid(settings))
     let node = RedisCoordinator.Node(
       link: link, names: names, leaderName: { NodeIdentity.owner(state.settings) }, lockPrefix: type.lockPrefix,
-      usesGroupLocks: type.locksGroups,
+      usesGroupLocks: type.locksGroups, keepsTicks: type.keepsTicks,
       masterTtl: { state.settings.masterTimeout },
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
-      groups: { state.settings.groups }, schedule: { [loop] in loop.schedule(after: $0, $1) })
+      groups: { type.queueGroups(state.settings) }, schedule: { [loop] in loop.schedule(after: $0, $1) })
     coordinator = RedisCoordinator(node, log: log, ttl: { type.lockLifetime(state.settings) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator

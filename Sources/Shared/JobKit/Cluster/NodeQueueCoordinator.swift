@@ -58,6 +58,8 @@ final class NodeQueueCoordinator: Coordinator {
   func lastTick(_ name: String, _ answer: @escaping (TickMemory) -> Void) { answer(.own) }
   func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) { local.lift(item, answer) }
 
+  func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void) { local.presence(of: item, answer) }
+
   func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     local.take(owner) { [weak self] result in
       guard let self, case .job(let job) = result, let name = type.clusterLock(job.item) else { return answer(result) }

@@ -66,7 +66,7 @@ extension RedisCoordinator {
     }
     let ttl = self.ttl()
     taking.insert(owner.slot)
-    commands.take(owner, groups: groups(), ttl: ttl) { [weak self] result in
+    let answered = { [weak self] (result: ClusterCommands.Take) in
       guard let self else { return }
       taking.remove(owner.slot)
       switch result {
@@ -77,13 +77,21 @@ extension RedisCoordinator {
       case .empty(let left, let oldest):
         heard(left, oldest)
         answer(.empty)
-        if takes.isDry { askToBeTold() } else { onWake?() }
+        // What is left of ticks is held up by locks: asking at once would find the same again and again.
+        if takes.isDry || keepsTicks { askToBeTold() } else { onWake?() }
       case .failed(let error):
         if !error.isOutage { log.error("can't take work from Redis: \(error)") }
         answer(.unavailable)
       }
     }
+    if keepsTicks, let group = groups().first {
+      commands.takeTick(owner, group: group, ttl: ttl, answered)
+    } else {
+      commands.take(owner, groups: groups(), ttl: ttl, answered)
+    }
   }
+
+  public func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void) { commands.presence(of: item, answer) }
 
   /// What a take's answer says of the queues.
   private func heard(_ left: Int?, _ oldest: Double?) {
@@ -107,7 +115,10 @@ extension RedisCoordinator {
 
   // MARK: Being told
 
-  public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt }
+  /// Nothing tells when the lock of a tick that waits is free; the node that holds it looks at once when it ends, the others each second.
+  public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt || isHeldUp }
+
+  private var isHeldUp: Bool { keepsTicks && takes.isHeldUp }
 
   private var isTold: Bool { link.isTracking && untold.isEmpty }
 
@@ -124,14 +135,14 @@ extension RedisCoordinator {
       return schedule(pause) { [weak self] in
         guard let self else { return }
         willAskToBeTold = false
-        if link.isUp, reconciled, takes.isDry { askToBeTold() }
+        if link.isUp, reconciled, takes.isDry || isHeldUp { askToBeTold() }
       }
     }
     let keys = untold
     tracked.formUnion(keys)
     link.track(keys) { [weak self] result in
       switch result {
-      case .success(let existing): if existing > 0 { self?.told(keys) }
+      case .success(let existing): if existing > 0, self?.isHeldUp == false { self?.told(keys) }
       case .failure: self?.tracked.subtract(keys)
       }
     }

@@ -17,6 +17,8 @@ public final class RedisCoordinator: Coordinator {
   let log: Logger
   let schedule: (Duration, @escaping () -> Void) -> Void
   let groups: () -> [Int]
+  /// A member whose lock is held stays queued.
+  let keepsTicks: Bool
   private let masterTtl: () -> Duration
   private let leaderName: () -> String
   /// The owner of `dispatch.master` when this node leads.
@@ -51,6 +53,7 @@ public final class RedisCoordinator: Coordinator {
     public var leaderName: () -> String
     public var lockPrefix: String
     public var usesGroupLocks: Bool
+    public var keepsTicks: Bool
     public var masterTtl: () -> Duration
     public var groups: () -> [Int]
     /// Does something after a time, on the loop.
@@ -58,13 +61,14 @@ public final class RedisCoordinator: Coordinator {
 
     public init(
       link: any ClusterLink, names: ClusterNames, leaderName: @escaping () -> String, lockPrefix: String, usesGroupLocks: Bool,
-      masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int], schedule: @escaping (Duration, @escaping () -> Void) -> Void
+      keepsTicks: Bool = false, masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int], schedule: @escaping (Duration, @escaping () -> Void) -> Void
     ) {
       self.link = link
       self.names = names
       self.leaderName = leaderName
       self.lockPrefix = lockPrefix
       self.usesGroupLocks = usesGroupLocks
+      self.keepsTicks = keepsTicks
       self.masterTtl = masterTtl
       self.groups = groups
       self.schedule = schedule
@@ -76,6 +80,7 @@ public final class RedisCoordinator: Coordinator {
     link = node.link
     leaderName = node.leaderName
     leader = node.leaderName()
+    keepsTicks = node.keepsTicks
     lockPrefix = node.names.lock("")
     masterTtl = node.masterTtl
     groups = node.groups

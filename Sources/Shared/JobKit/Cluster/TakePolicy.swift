@@ -15,6 +15,9 @@ public struct TakePolicy: Equatable, Sendable {
   /// Nothing waits, as far as is known.
   public var isDry: Bool { waiting == 0 }
 
+  /// Something waited that could not be taken, or that nobody has asked for since.
+  public var isHeldUp: Bool { waiting.map { $0 > 0 } ?? false }
+
   /// How many takes more are worth it while so many are under way: one to look, or one for each member that waits.
   public func worthwhile(underWay: Int) -> Int { max(underWay == 0 ? 1 : 0, (waiting ?? 0) - underWay) }
 

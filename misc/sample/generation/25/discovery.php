@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stands in for the discovery.php of LibreNMS trees without device:discover; a down device is exit code 5 here.
-base=${BASH_SOURCE[0]%/*} type=discovery id=''
+base=${BASH_SOURCE[0]%/*} type=discovery id='' given=$*
 while (($#)); do
   [[ $1 == -h ]] && id=${2:-}
   shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stands in for the ping.php of LibreNMS trees without "device:ping fast"; it does nothing without -f.
-base=${BASH_SOURCE[0]%/*} type=ping id=''
+base=${BASH_SOURCE[0]%/*} type=ping id='' given=$*
 [[ " $* " == *' -f '* ]] || exit 0
 while (($#)); do
   [[ $1 == -g ]] && id=${2:-}

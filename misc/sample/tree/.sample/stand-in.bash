@@ -39,9 +39,15 @@ read_behaviour() {
   done
 }
 
-# One line, one write: lines of concurrent scripts never mix.
+# One line, one write: lines of concurrent scripts never mix. The command line comes last, since it has spaces: as the scripts are started,
+# without the path of the directory. Scripts that look through their arguments keep them in `given`.
 journal() {
-  ((how[no_journal])) || printf '%s %s %s %s %s %s\n' "$EPOCHREALTIME" "$1" "$type" "${id:--}" "$$" "${2:--}" >>"$base/journal.log"
+  ((how[no_journal])) || printf '%s %s %s %s %s %s%s\n' "$EPOCHREALTIME" "$1" "$type" "${id:--}" "$$" "${2:--}" "${3:+ $3}" \
+    >>"$base/journal.log"
+}
+
+journal_start() {
+  journal start - "${STARTED_BY:+$STARTED_BY }${0##*/}${given:+ $given}"
 }
 
 finish() {
@@ -88,7 +94,7 @@ work() {
   local statement=$1 code=0 taken
   read_behaviour
   if ((how[ignore_term])); then trap '' TERM; fi
-  journal start
+  journal_start
   exec {never}<>"$base/.sample/never"
   leave_grandchildren
   print_output

@@ -1,0 +1,51 @@
+import Core
+import Database
+import JobKit
+
+/// Alerting: `alerts.php` on epoch-aligned multiples of the period, one at a time in the whole cluster.
+struct AlertingType: SchedulerType {
+  static let alerts = "alerts"
+  /// Of a lock that nobody renews: so long no alerts are sent when a node dies over its run. A child
+  /// that is silent for half of it is replaced.
+  private static let lockLifetime = Duration.seconds(20)
+
+  let type = TaskType.alerting
+  /// Ours alone (`alerting.alerts`): Python nodes have no lock for it.
+  let lockPrefix = "alerting."
+  let keepsTicks = true
+
+  /// Alerts belong to no group; every node with the type drains the one queue.
+  func queueGroups(_ settings: Settings) -> [Int] { [0] }
+
+  func slots(_ settings: Settings) -> Int { 1 }
+
+  func lockLifetime(_ settings: Settings) -> Duration { Self.lockLifetime }
+
+  /// It is renewed.
+  func lockAge(remaining: Duration, _ settings: Settings) -> Duration? { nil }
+
+  func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
+    [
+      DispatchRule(name: "alerting", trigger: .tick(index: 0, period: settings[.alerting].frequency), respectsLocks: false) {
+        connection throws(DatabaseError) in
+        // Without the database the script can do nothing: the tick waits for its return.
+        try connection.query("SELECT 1")
+        return [DueJob(payload: Self.alerts, group: 0)]
+      }
+    ]
+  }
+
+  func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
+    .php("alerts.php", (settings.flags.debug ? ["-d"] : []) + ["-f"], base: settings.base)
+  }
+
+  func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .alerting }
+
+  func logFile(_ item: QueueItem) -> String? { "dispatch_alerts.log" }
+
+  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
+
+  func judge(
+    _ item: QueueItem, age: Duration
+  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
+}

@@ -1,0 +1,3 @@
+import JobKit
+
+ChildProcess.run(ServicesType())

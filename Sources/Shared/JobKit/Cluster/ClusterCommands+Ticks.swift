@@ -1,0 +1,94 @@
+import Core
+import Redis
+
+/// Queues whose members are ticks: a member whose lock is held stays where it is, since nobody enqueues it again before the next tick.
+extension ClusterCommands {
+  /// More members than this no type has.
+  private static let limit = "15"
+
+  /// Takes the lowest member whose lock is free, locks it, and notes it as in flight.
+  ///
+  /// KEYS: in-flight hash, queue. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, group, index of the last member to look at.
+  /// Answer as of `ClusterScripts.take`.
+  static let takeTickScript = RedisScript(
+    """
+    local members = redis.call('ZRANGE', KEYS[2], 0, ARGV[7], 'WITHSCORES')
+    local owner = ARGV[2] .. ARGV[6] .. ARGV[3]
+    for i = 1, #members, 2 do
+      local member, score, lock = members[i], members[i + 1], ARGV[5] .. members[i]
+      if redis.call('SET', lock, owner, 'PX', ARGV[4], 'NX') then
+        redis.call('ZREM', KEYS[2], member)
+        redis.call('HSET', KEYS[1], ARGV[1], ARGV[6] .. '\\t' .. score .. '\\t' .. lock .. '\\t' .. owner .. '\\t' .. member)
+        local head = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+        return {1, member, score, ARGV[6], redis.call('ZCARD', KEYS[2]), head[2] or ''}
+      end
+    end
+    return {0, redis.call('ZCARD', KEYS[2]), members[2] or ''}
+    """)
+
+  func takeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
+    guard !link.scriptsForbidden else { return plainTakeTick(owner, group: group, ttl: ttl, answer) }
+    let arguments = [names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, String(group), Self.limit]
+    link.eval(Self.takeTickScript, keys: [names.inFlight, names.queue(group)], arguments: arguments) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .failure(let error) where link.scriptsForbidden && !error.isOutage: plainTakeTick(owner, group: group, ttl: ttl, answer)
+      case .failure(let error): answer(.failed(error))
+      case .success(let reply): answer(read(reply, owner))
+      }
+    }
+  }
+
+  /// First the lock and then the member: torn in between, the lock ends with its lifetime and the member is still there.
+  private func plainTakeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
+    link.send(["ZRANGE", names.queue(group), "0", Self.limit, "WITHSCORES"]) { [weak self] result in
+      switch result {
+      case .failure(let error): answer(.failed(error))
+      case .success(let reply):
+        let words = (reply.elements ?? []).compactMap(\.text)
+        let items = stride(from: 0, to: words.count - 1, by: 2).map {
+          QueueItem(payload: words[$0], group: group, score: Double(words[$0 + 1]) ?? 0)
+        }
+        self?.plainTakeTick(items, owner, ttl: ttl, next: 0, answer)
+      }
+    }
+  }
+
+  private func plainTakeTick(_ items: [QueueItem], _ owner: SlotOwner, ttl: Duration, next: Int, _ answer: @escaping (Take) -> Void) {
+    guard next < items.count else { return answer(.empty(waiting: items.count, oldest: items.first?.score)) }
+    let job = taken(items[next], owner)
+    let goOn = { [weak self] in _ = self?.plainTakeTick(items, owner, ttl: ttl, next: next + 1, answer) }
+    link.send(["SET", job.lock, job.owner, "PX", milliseconds(ttl), "NX"]) { [weak self] result in
+      switch result {
+      case .failure(let error): answer(.failed(error))
+      case .success(.null): goOn()
+      case .success: self?.plainRemove(job, waiting: items.count - 1, otherwise: goOn, answer)
+      }
+    }
+  }
+
+  private func plainRemove(_ job: TakenJob, waiting: Int, otherwise: @escaping () -> Void, _ answer: @escaping (Take) -> Void) {
+    link.send(["ZREM", names.queue(job.item.group), job.item.payload]) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .failure(let error): answer(.failed(error))
+      case .success(.integer(0)):
+        // Another node took it, and has ended its run already.
+        ifOwner(job, { _ in }) { [weak self] in self?.link.send(["DEL", job.lock]) { _ in } }
+        otherwise()
+      case .success:
+        link.send(["HSET", names.inFlight, names.field(job.slot), InFlightNote(job: job).text]) { _ in }
+        answer(.job(job, waiting: waiting, oldest: nil))
+      }
+    }
+  }
+
+  /// Whether a member waits, or runs under its lock.
+  func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void) {
+    var waits = false
+    link.send(["ZSCORE", names.queue(item.group), item.payload]) { if case .success(let reply) = $0, reply.text != nil { waits = true } }
+    link.send(["EXISTS", taken(item, SlotOwner(prefix: "", slot: 0)).lock]) { result in
+      if case .success(.integer(1)) = result { answer(waits ? .waits : .runs) } else { answer(waits ? .waits : .absent) }
+    }
+  }
+}
