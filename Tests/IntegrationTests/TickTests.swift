@@ -73,6 +73,24 @@ extension IntegrationTests {
       }
     }
 
+    @Test func aNewConfigurationNeverRepeatsATick() throws {
+      try Scene.play(alerting) { scene in
+        try scene.node.behave("alerting", "sleep=0.05")
+        try scene.startAndAwaitWork("alerting")
+        let from = wallClock()
+        // A reload takes half a second, so some of them come within the last moment before a tick.
+        for round in 1...24 {
+          try scene.node.configure(alerting.with(["service_poller_down_retry": .number(Double(10 + round))]))
+          #expect(try scene.node.command("reload").ending == .exited(0))
+        }
+        let until = wallClock()
+        scene.stopOrderly()
+        let ticks = Dictionary(grouping: scene.node.journal.runs("alerting")) { Int($0.start / 2) }
+        #expect(ticks.values.allSatisfy { $0.count == 1 }, "\(ticks.values.filter { $0.count > 1 })")
+        #expect((Int(from / 2) + 1..<Int((until - 1) / 2)).allSatisfy { ticks[$0] != nil }, "and none is lost")
+      }
+    }
+
     @Test func billingsTwoScriptsShareASlotAndWaitForOneRunAtMost() throws {
       let configuration = pollingOnly.with([
         "service_poller_enabled": false, "service_billing_enabled": true, "service_billing_frequency": 4,
