@@ -55,18 +55,20 @@ public final class Dispatch {
     }
   }
 
-  /// Rules with the same name go on where they are; a tick with a new period starts at its next boundary.
+  /// Rules with the same name go on where they are, also with a timer or a query that is under way; a tick with a new period starts at its next
+  /// boundary.
   public func apply(_ settings: Settings) {
     let now = MonotonicTime.now
     let old = active
     active = engine.type.rules(settings, startedAt: startedAt).map { rule in
       let known = old.first { $0.rule.name == rule.name }
-      var tick: TickPolicy?
-      if case .tick(let index, let period) = rule.trigger {
+      let entry = known ?? Active(rule: rule, next: now, tick: nil)
+      entry.rule = rule
+      if case .tick(let index, let period) = rule.trigger, entry.tick?.period != max(period, .seconds(1)) {
         let stored = engine.table.tick(index)
-        tick = known?.tick?.period == period ? known?.tick : TickPolicy(period: period, lastBoundary: stored == 0 ? nil : stored)
+        entry.tick = TickPolicy(period: period, lastBoundary: known != nil || stored == 0 ? nil : stored)
       }
-      return Active(rule: rule, next: known?.next ?? now, tick: tick)
+      return entry
     }
   }
 
@@ -91,6 +93,8 @@ public final class Dispatch {
   }
 
   private func turn(_ entry: Active, at now: MonotonicTime) {
+    // A timer may outlive its rule.
+    guard active.contains(where: { $0 === entry }) else { return }
     // `next` also holds a tick back after its query has failed.
     guard !entry.asked, entry.next <= now + Self.slack, engine.sql.isUp == true, engine.coordinator.leads else { return }
     switch entry.rule.trigger {

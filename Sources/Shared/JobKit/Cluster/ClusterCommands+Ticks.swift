@@ -27,6 +27,13 @@ extension ClusterCommands {
     """)
 
   func takeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
+    attemptTakeTick(owner, group: group, ttl: ttl) { [weak self] result in
+      guard let self, case .failed(let error) = result, error.kind == .wrongType else { return answer(result) }
+      deleteForeign([names.queue(group)]) { [weak self] in self?.attemptTakeTick(owner, group: group, ttl: ttl, answer) }
+    }
+  }
+
+  private func attemptTakeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
     guard !link.scriptsForbidden else { return plainTakeTick(owner, group: group, ttl: ttl, answer) }
     let arguments = [names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, String(group), Self.limit]
     link.eval(Self.takeTickScript, keys: [names.inFlight, names.queue(group)], arguments: arguments) { [weak self] result in

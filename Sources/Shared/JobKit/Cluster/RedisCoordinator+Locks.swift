@@ -8,15 +8,6 @@ extension RedisCoordinator {
 
   private static let away = CoordinatorFailure("Redis is away")
 
-  /// Who has a lock of the cluster that was asked for.
-  enum Acquisition: Equatable {
-    case ours
-    case held(by: String)
-    case unavailable
-  }
-
-  public func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void) { commands.presence(of: item, answer) }
-
   public func holder(of lock: String, _ answer: @escaping (Result<LockHolder?, CoordinatorFailure>) -> Void) {
     guard link.isUp, reconciled else { return answer(.failure(Self.away)) }
     let key = lockPrefix + lock

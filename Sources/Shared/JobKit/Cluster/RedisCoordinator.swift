@@ -61,7 +61,8 @@ public final class RedisCoordinator: Coordinator {
 
     public init(
       link: any ClusterLink, names: ClusterNames, leaderName: @escaping () -> String, lockPrefix: String, usesGroupLocks: Bool,
-      keepsTicks: Bool = false, masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int], schedule: @escaping (Duration, @escaping () -> Void) -> Void
+      keepsTicks: Bool = false, masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int],
+      schedule: @escaping (Duration, @escaping () -> Void) -> Void
     ) {
       self.link = link
       self.names = names

@@ -8,6 +8,8 @@ public struct TakePolicy: Equatable, Sendable {
 
   /// Members that waited when the server answered last; nil = not known.
   private var waiting: Int?
+  /// The server's last answer left something behind.
+  public private(set) var isHeldUp = false
   private var mayTrackAt = Duration.zero
 
   public init() {}
@@ -15,14 +17,14 @@ public struct TakePolicy: Equatable, Sendable {
   /// Nothing waits, as far as is known.
   public var isDry: Bool { waiting == 0 }
 
-  /// Something waited that could not be taken, or that nobody has asked for since.
-  public var isHeldUp: Bool { waiting.map { $0 > 0 } ?? false }
-
   /// How many takes more are worth it while so many are under way: one to look, or one for each member that waits.
   public func worthwhile(underWay: Int) -> Int { max(underWay == 0 ? 1 : 0, (waiting ?? 0) - underWay) }
 
   /// A take was answered; nil = the answer does not tell.
-  public mutating func answered(waiting: Int?) { self.waiting = waiting }
+  public mutating func answered(waiting: Int?) {
+    self.waiting = waiting
+    isHeldUp = waiting.map { $0 > 0 } ?? false
+  }
 
   /// Something may be there: it was enqueued or told, or nothing would tell of it.
   public mutating func doubt() { waiting = nil }
