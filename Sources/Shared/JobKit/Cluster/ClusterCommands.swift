@@ -181,7 +181,7 @@ final class ClusterCommands {
 
   /// Adds one chunk; the answer -1 says that the master lock is not ours any more, -2 that the tick was queued before.
   func enqueue(_ items: [QueueItem], respectingLocks: Bool, leader: String, tick: TickRun?, _ done: @escaping Done) {
-    let key = tick.map { names.tick($0.name) } ?? ""
+    let key = tick.map { names.tick($0.name) }
     // Long enough to be found by whoever leads next, short enough to vanish with the type.
     let lifetime = milliseconds((tick?.period ?? .zero) * 3 + .seconds(60))
     var arguments = [leader, respectingLocks ? "1" : "0", String(tick?.boundary ?? 0), lifetime]
@@ -191,11 +191,11 @@ final class ClusterCommands {
     }
     let queues = Set(items.map { names.queue($0.group) }).sorted()
     mending(queues, done) { [self] done in
-      eval(ClusterScripts.enqueue, [ClusterNames.masterLock, key], arguments, done) { [self] in
+      eval(ClusterScripts.enqueue, [ClusterNames.masterLock] + (key.map { [$0] } ?? []), arguments, done) { [self] in
         link.send(["GET", ClusterNames.masterLock]) { [weak self] result in
           guard let self, case .success(let reply) = result else { return done(result) }
           guard reply.text == leader else { return done(.success(.integer(-1))) }
-          guard let tick else { return plainEnqueue(items, done) }
+          guard let tick, let key else { return plainEnqueue(items, done) }
           link.send(["GET", key]) { [weak self] result in
             guard let self, case .success(let last) = result else { return done(result) }
             if let last = last.integer, last >= tick.boundary { return done(.success(.integer(-2))) }

@@ -75,14 +75,15 @@ public enum ClusterScripts {
     return redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[4])
     """)
 
-  /// Queues members while the master lock is still ours. KEYS: master lock, tick (may be empty). ARGV: owner, `1` to leave out members
+  /// Queues members while the master lock is still ours. KEYS: master lock, and the tick if there is one (an
+  /// empty name would be refused to users that may use `librenms.*` only). ARGV: owner, `1` to leave out members
   /// whose lock is held, the tick's boundary and its lifetime in ms, then fours of queue, score, member and the member's lock. Answer: how
   /// many were added, -1 = the lock is not ours any more, -2 = the tick was queued before. The tick is noted last: a failure in the middle
   /// leaves it to be done again.
   public static let enqueue = RedisScript(
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
-    if KEYS[2] ~= '' then
+    if KEYS[2] then
       local last = redis.call('GET', KEYS[2])
       if last and tonumber(last) >= tonumber(ARGV[3]) then return -2 end
     end
@@ -92,7 +93,7 @@ public enum ClusterScripts {
         added = added + redis.call('ZADD', ARGV[i], 'NX', ARGV[i + 1], ARGV[i + 2])
       end
     end
-    if KEYS[2] ~= '' then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
+    if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
     return added
     """)
 

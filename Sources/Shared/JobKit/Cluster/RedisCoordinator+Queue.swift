@@ -27,11 +27,12 @@ extension RedisCoordinator {
         done(.refused)
       case .success(.integer(-2)): done(.alreadyTicked)
       case .success(let reply):
+        complain("queue work in Redis", of: nil)
         // Other groups' work is other nodes'.
         if (reply.integer ?? 0) > 0, part.contains(where: { groups().contains($0.group) }) { somethingWaits() }
         enqueue(rest.dropFirst(Self.chunk), respectingLocks: respectingLocks, tick: nil, done)
       case .failure(let error):
-        if !error.isOutage { log.error("can't queue work in Redis: \(error)") }
+        complain("queue work in Redis", of: error)
         done(.refused)
       }
     }
@@ -80,7 +81,7 @@ extension RedisCoordinator {
         // What is left of ticks is held up by locks: asking at once would find the same again and again.
         if takes.isDry || keepsTicks { askToBeTold() } else { onWake?() }
       case .failed(let error):
-        if !error.isOutage { log.error("can't take work from Redis: \(error)") }
+        complain("take work from Redis", of: error)
         answer(.unavailable)
       }
     }
@@ -95,6 +96,7 @@ extension RedisCoordinator {
 
   /// What a take's answer says of the queues.
   private func heard(_ left: Int?, _ oldest: Double?) {
+    complain("take work from Redis", of: nil)
     takes.answered(waiting: left)
     lookAt = .now + Self.lookAnyway
     if let left { waiting.said(waiting: left, lowest: oldest, at: Self.instant()) }

@@ -27,6 +27,8 @@ public final class RedisCoordinator: Coordinator {
   private var claiming = false
   /// Jobs of this node that have a lock: in slots of the table, by slot.
   private var held: [Int: (job: TakenJob, renewAt: MonotonicTime)] = [:]
+  /// How many ends of a slot's jobs are on their way to the server: until it has answered, a note that it shows says nothing.
+  private var ending: [Int: Int] = [:]
   /// Ends that the server has not taken yet.
   private var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
   /// Cool-downs from the job table; only set anew when the server has lost them.
@@ -35,7 +37,9 @@ public final class RedisCoordinator: Coordinator {
   private var reconciling = false
   /// What the server holds under the key that shows that it has not forgotten everything; nil = nothing, or not known.
   private var memory: String?
-  private var isMarked = false
+
+  /// Errors that were said and last, by what failed.
+  private var complaints: [String: String] = [:]
 
   // Of the queues: `RedisCoordinator+Queue`.
   /// Slots whose take is under way.
@@ -111,7 +115,7 @@ public final class RedisCoordinator: Coordinator {
     reconciled = false
     reconciling = false
     memory = nil
-    isMarked = false
+    complaints = [:]
     tracked = []
     takes.doubt()
     waiting.lost()
@@ -142,7 +146,7 @@ public final class RedisCoordinator: Coordinator {
       }
       var lost = 0
       for (slot, job) in notes where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock {
-        guard !taking.contains(slot) else { continue }
+        guard !taking.contains(slot), ending[slot] == nil else { continue }
         lost += 1
         commands.putBack(job) { _ in }
       }
@@ -165,7 +169,6 @@ public final class RedisCoordinator: Coordinator {
     memory = value
     guard value == nil else { return }
     // It was flushed, or restarted without its data: the other nodes have lost the locks of their running jobs too.
-    isMarked = false
     mastership.foundEmptyServer(at: Self.instant())
   }
 
@@ -179,6 +182,14 @@ public final class RedisCoordinator: Coordinator {
     reconcile()
   }
 
+  /// An error that is no outage comes again with every try: said when it begins. nil = it worked.
+  func complain(_ what: String, of error: RedisError?) {
+    let text = error.flatMap { $0.isOutage ? nil : $0.text }
+    guard complaints[what] != text else { return }
+    complaints[what] = text
+    if let text { log.error("can't \(what): \(text)") }
+  }
+
   // MARK: Turning
 
   public func turn(at now: MonotonicTime) {
@@ -189,8 +200,8 @@ public final class RedisCoordinator: Coordinator {
     case .look: look()
     case .abdicate: abdicate {}
     }
-    if leads, !isMarked {
-      isMarked = true
+    // Asked again each second until the server shows it.
+    if leads, memory == nil {
       // Never twice the same, so that a loss shows even if the key is there again.
       link.send(["SET", ClusterNames.memory, "\(leader) \(WallClock.now.inSeconds)", "NX"]) { _ in }
     }
@@ -283,7 +294,9 @@ public final class RedisCoordinator: Coordinator {
   public func finish(_ job: TakenJob, hold: Duration?) {
     held[job.slot] = nil
     let until = hold.map { MonotonicTime.now + $0 }
+    ending[job.slot, default: 0] += 1
     commands.finish(job, hold: hold.flatMap { $0 > .zero ? $0 : nil }) { [weak self] result in
+      self?.ended(job.slot)
       // Nothing is known of it: done again when the server is back. Doing it twice does no harm.
       if case .failure(let error) = result, error.isOutage { self?.unfinished.append((job, until)) }
     }
@@ -292,7 +305,13 @@ public final class RedisCoordinator: Coordinator {
   public func putBack(_ job: TakenJob) {
     held[job.slot] = nil
     // On an outage its note in the in-flight hash brings it back.
-    commands.putBack(job) { _ in }
+    ending[job.slot, default: 0] += 1
+    commands.putBack(job) { [weak self] _ in self?.ended(job.slot) }
+  }
+
+  private func ended(_ slot: Int) {
+    let left = (ending[slot] ?? 1) - 1
+    ending[slot] = left > 0 ? left : nil
   }
 
   public func adopt(_ job: TakenJob) {
