@@ -51,7 +51,7 @@ enum PHPCachePolicy {
   }
 
   /// The settings. Timestamps are compared with the source's whatever PHP's own settings say, or an update would have no effect; a start
-  /// image of the web server's (preload) can't be used without shared memory.
+  /// image of the web server's (preload) can't be used without shared memory, and what can't be cached is no news in a script's output.
   static func settings(directory: String) -> String {
     """
     ; Written by librenms-dispatcher for the scripts that it starts.
@@ -61,6 +61,7 @@ enum PHPCachePolicy {
     opcache.validate_timestamps=1
     opcache.revalidate_freq=0
     opcache.preload=
+    opcache.log_verbosity_level=1
 
     """
   }

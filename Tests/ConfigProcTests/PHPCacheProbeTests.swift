@@ -6,7 +6,7 @@ import Testing
 @testable import ConfigProc
 
 /// What is made of php's answers, and of a real php.
-@Suite struct PHPCacheProbeTests {
+@Suite final class PHPCacheProbeTests {
   private static let answer = """
     a warning that php always prints
 
@@ -24,8 +24,9 @@ import Testing
     cache = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
+  deinit { _ = try? MariaDBServer.run(["rm", "-rf", cache], output: "/dev/null") }
+
   private func decide(_ wanted: PHPCache = .wanted, _ ask: @escaping (String, [String]) -> ScriptRun) -> (PHPCache, [ConfigNote]) {
-    defer { _ = try? MariaDBServer.run(["rm", "-rf", cache], output: "/dev/null") }
     var settings = Settings(base: "/opt/x", nodeID: "n", pollerName: "p")
     settings.phpCache = wanted
     let probe = PHPCacheProbe(environment: ["PATH=/usr/bin:/bin", "CACHE_DIRECTORY=\(cache)"], ask: ask)
@@ -35,18 +36,18 @@ import Testing
     return (decided.phpCache, notes)
   }
 
-  private func run(_ output: String, _ end: ScriptRun.End = .ended(.exited(0)), errors: String = "") -> ScriptRun {
+  private static func run(_ output: String, _ end: ScriptRun.End = .ended(.exited(0)), errors: String = "") -> ScriptRun {
     ScriptRun(end: end, output: Array(output.utf8), errors: errors)
   }
 
-  private func folder(_ environment: [String]) -> String? {
+  private static func folder(_ environment: [String]) -> String? {
     environment.first { $0.hasPrefix("PHP_INI_SCAN_DIR=:") }.map { String($0.dropFirst("PHP_INI_SCAN_DIR=:".count)) }
   }
 
   @Test func aPHPThatTakesTheSettingsGetsTheCache() {
     let (decided, notes) = decide { _, environment in
-      guard let folder = folder(environment) else { return run(Self.answer + "\n@end\n") }
-      return run(Self.answer + "\ncli=1\nonly=1\ncache=\(folder)\n@end\n")
+      guard let folder = Self.folder(environment) else { return Self.run(Self.answer + "\n@end\n") }
+      return Self.run(Self.answer + "\ncli=1\nonly=1\ncache=\(folder)\n@end\n")
     }
     guard case .on(let directory) = decided else {
       Issue.record("\(decided)")
@@ -58,9 +59,10 @@ import Testing
   @Test func aPHPThatComplainsDoesNotKeepTheSettings() {
     var found: String?
     let (decided, _) = decide { _, environment in
-      guard let folder = folder(environment) else { return run(Self.answer + "\n@end\n") }
+      guard let folder = Self.folder(environment) else { return Self.run(Self.answer + "\n@end\n") }
       found = FileText.read(folder + "/dispatcher.ini", limit: 4096)
-      return run(Self.answer + "\ncli=1\nonly=1\ncache=\(folder)\n@end\n", errors: "Cannot load Zend OPcache - it was already loaded\n")
+      return Self.run(
+        Self.answer + "\ncli=1\nonly=1\ncache=\(folder)\n@end\n", errors: "Cannot load Zend OPcache - it was already loaded\n")
     }
     guard case .off(let reason) = decided else {
       Issue.record("\(decided)")
@@ -75,7 +77,7 @@ import Testing
     ]
       as [(ScriptRun.End, String)]
     {
-      let (decided, notes) = decide { _, _ in run(output, end) }
+      let (decided, notes) = decide { _, _ in Self.run(output, end) }
       guard case .off(let reason) = decided else {
         Issue.record("\(end): \(decided)")
         continue
@@ -87,14 +89,14 @@ import Testing
   @Test func whatIsTurnedOffAsksNobody() {
     let (decided, _) = decide(.off(reason: "DISPATCHER_PHP_OPCACHE says so")) { _, _ in
       Issue.record("php was asked")
-      return run("")
+      return Self.run("")
     }
     #expect(decided == .off(reason: "DISPATCHER_PHP_OPCACHE says so"))
   }
 
   @Test func aFolderThatIsRefusedIsAnError() {
     chmod(cache, 0o777)
-    let (decided, notes) = decide { _, _ in run(Self.answer + "\n@end\n") }
+    let (decided, notes) = decide { _, _ in Self.run(Self.answer + "\n@end\n") }
     guard case .off = decided else {
       Issue.record("\(decided)")
       return

@@ -6,7 +6,7 @@ import Testing
 @testable import ConfigProc
 
 /// Whether PHP's file cache is used, and the folder that it is in.
-@Suite struct PHPCacheTests {
+@Suite final class PHPCacheTests {
   private static let good = [
     "version": "8.2.1", "sapi": "cli", "binary": "/usr/bin/php8.2", "built": "1-2", "zts": "0", "debug": "0", "opcache": "8.2.1",
     "extensions": "/usr/lib/php", "installed": "1", "enable": "1", "cli": "", "cache": "", "only": "",
@@ -19,8 +19,9 @@ import Testing
     parent = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
+  deinit { _ = try? MariaDBServer.run(["rm", "-rf", parent], output: "/dev/null") }
+
   private func withFolder(_ body: (PHPCacheDirectory) throws -> Void) throws {
-    defer { _ = try? MariaDBServer.run(["rm", "-rf", parent], output: "/dev/null") }
     try body(PHPCacheDirectory(path: parent + "/php", limit: 1 << 20))
   }
 

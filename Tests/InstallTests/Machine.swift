@@ -7,6 +7,8 @@ final class Machine {
   static var obstacle: String? {
     if geteuid() != 0 { return "this is not root" }
     if !fileExists("/usr/lib/systemd/systemd") { return "systemd is not installed (apt-get install systemd)" }
+    let groups = fileExists("/sys/fs/cgroup/unified") ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
+    if access(groups, W_OK) != 0 { return "control groups can't be made in \(groups)" }
     let allowed = try? ChildProcess.run(["unshare", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).ending
     return allowed == .exited(0) ? nil : "this container allows no new name spaces"
   }
