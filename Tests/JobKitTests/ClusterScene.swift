@@ -32,7 +32,7 @@ final class ClusterScene {
 
   init(
     _ redis: RedisSettings, groups: [Int] = [0], name: String = "n1", type: TaskType = .poller, ttl: Duration = .seconds(20),
-    mayLead: Bool = true, tracking: Bool = true
+    keepsTicks: Bool = false, mayLead: Bool = true, tracking: Bool = true
   ) throws {
     loop = try EventLoop()
     settings = LiveSettings(groups: groups, name: name)
@@ -42,7 +42,7 @@ final class ClusterScene {
     let node = RedisCoordinator.Node(
       link: link, names: ClusterNames(type: type, node: Self.uuid), leaderName: { "\(settings.name)-\(Self.uuid)" },
       lockPrefix: "\(type.rawValue).device.",
-      usesGroupLocks: false, masterTtl: { settings.masterTtl }, groups: { settings.groups },
+      usesGroupLocks: false, keepsTicks: keepsTicks, masterTtl: { settings.masterTtl }, groups: { settings.groups },
       schedule: { [loop] in loop.schedule(after: $0, $1) })
     coordinator = RedisCoordinator(node, log: log, ttl: { ttl })
     coordinator.change(mayLead: mayLead)

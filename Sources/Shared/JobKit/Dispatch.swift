@@ -150,7 +150,8 @@ public final class Dispatch {
     let query = entry.rule.query
     engine.sql.submit({ connection throws(DatabaseError) in try query(connection) }) { [weak self] answer in
       guard let self else { return }
-      entry.asked = false
+      // A tick that is being queued is not asked for again: what waits then would be itself.
+      if case .success = answer, tick != nil {} else { entry.asked = false }
       switch answer {
       case .success(let jobs):
         let answered = MonotonicTime.now
@@ -163,6 +164,7 @@ public final class Dispatch {
             log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
           }
           if result != .refused { done(result) }
+          if tick != nil { entry.asked = false }
         }
       case .failure(let error):
         if !error.isOutage {
@@ -203,25 +205,31 @@ public final class Dispatch {
       }
     }
     guard !items.isEmpty || tick != nil else { return done(.done) }
-    if let tick, engine.type.keepsTicks { watch(items, rule, tick) }
-    engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick, done)
-  }
-
-  /// Looks where the ticks' last runs are, and notes what the table has to know of them. Answers come before that of the enqueue.
-  private func watch(_ items: [QueueItem], _ rule: DispatchRule, _ tick: TickRun) {
+    guard let tick, engine.type.keepsTicks else {
+      return engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick, done)
+    }
+    // Where the last runs are, asked before this one is queued; the answers come in order.
+    var presences: [Presence] = []
     for item in items {
       if !engine.settings.isClustered, case .tick(let index, _) = rule.trigger { unbegun[item.payload] = (index, tick.boundary) }
-      engine.coordinator.presence(of: item) { [weak self] presence in
-        guard let self, presence != .absent else { return }
-        let now = Duration.nanoseconds(MonotonicTime.now.nanoseconds)
-        guard let line = ticks.cameEarly(isWaiting: presence == .waits, at: now) else { return }
-        log.warning(
-          """
-          \(rule.name): a tick came before the last run was over (\(line.late) that had to wait, \(line.missed) that were skipped since the \
-          last such line); the script takes longer than its period of \(tick.period.components.seconds) s, or something holds it up
-          """)
-      }
+      engine.coordinator.presence(of: item) { presences.append($0) }
     }
+    engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick) { [weak self] result in
+      if result == .done { for presence in presences { self?.count(presence, rule, tick) } }
+      done(result)
+    }
+  }
+
+  /// A tick came while the run before it was here.
+  private func count(_ presence: Presence, _ rule: DispatchRule, _ tick: TickRun) {
+    guard presence != .absent else { return }
+    let now = Duration.nanoseconds(MonotonicTime.now.nanoseconds)
+    guard let line = ticks.cameEarly(isWaiting: presence == .waits, at: now) else { return }
+    log.warning(
+      """
+      \(rule.name): a tick came before the last run was over (\(line.late) that had to wait, \(line.missed) that were skipped since the \
+      last such line); the script takes longer than its period of \(tick.period.components.seconds) s, or something holds it up
+      """)
   }
 
   /// Once a minute: forgets what can't matter any more, so that memory follows the devices that exist.
