@@ -9,11 +9,14 @@ import Testing
   private static let table = "stat -c %i /run/librenms-dispatcher/*/poller.jobs"
 
   /// A scene with a machine; devices are polled on demand only, since their period is longer than the test.
-  private func play(devices: Int, _ body: (Machine, Scene) throws -> Void) throws {
+  private func play(
+    devices: Int, prepare: (SampleNode) throws -> Void = { _ in }, _ body: (Machine, Scene) throws -> Void
+  ) throws {
     if let obstacle = Machine.obstacle { return progress("SKIPPED, nothing shown about systemd: \(obstacle)") }
     let installation = try Installation()
     try Scene.play(["service_poller_frequency": 3000, "service_poller_workers": 4], sleep: "0.2") { scene in
       try scene.server.addDevices(devices, lastPolled: "NOW()")
+      try prepare(scene.node)
       let machine = try Machine(installation, node: scene.node, server: scene.server, mark: scene.mark)
       do {
         try body(machine, scene)
@@ -147,6 +150,27 @@ import Testing
       #expect(try machine.property("WatchdogUSec", of: "librenms") == "30s")
       try machine.require("systemctl", "disable", "--now", Self.unit)
       #expect(try machine.property("Id", of: "librenms.service") == "librenms.service")
+    }
+  }
+
+  @Test(.enabled(if: PHPSample.isPossible, "needs php"), .timeLimit(.minutes(2)))
+  func thePHPCacheIsInTheCacheDirectoryOfTheUnit() throws {
+    var sample: PHPSample?
+    try play(devices: 1, prepare: { sample = try PHPSample(in: $0, files: 10) }) { machine, scene in
+      let php = try #require(sample)
+      try machine.require("systemctl", "start", "librenms.service")
+      let log = try machine.require("journalctl", "--no-pager", "-u", "librenms.service")
+      guard log.contains("file cache is on, in /var/cache/librenms-dispatcher/") else {
+        // A PHP without opcache is a good reason, and the only one.
+        return #expect(log.contains("file cache is off: PHP"), "\(log)")
+      }
+      #expect(try machine.dispatcher("poll", "1").ending == .exited(0))
+      #expect(eventually(within: .seconds(20)) { !php.runs.isEmpty }, "\(machine.log)")
+      let cached = try machine.require("find", "/var/cache/librenms-dispatcher", "-name", "Part3.php.bin", "-user", "librenms")
+      #expect(!cached.isEmpty)
+      // It stays: the next start finds it warm.
+      try machine.require("systemctl", "stop", "librenms.service")
+      #expect(try machine.require("find", "/var/cache/librenms-dispatcher", "-name", "Part3.php.bin") == cached)
     }
   }
 }
