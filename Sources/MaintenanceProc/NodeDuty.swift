@@ -107,7 +107,9 @@ final class NodeDuty: ChildDuty {
   }
 
   private func look(_ now: MonotonicTime) {
-    guard lookedAt.map({ now - $0 >= Self.lookInterval }) ?? (now - startedAt >= .seconds(5)), !settings.fingerprint.isEmpty else { return }
+    guard lookedAt.map({ now - $0 >= Self.lookInterval }) ?? (now - startedAt >= min(.seconds(5), Self.lookInterval)),
+      !settings.fingerprint.isEmpty
+    else { return }
     lookedAt = now
     let (base, nodeID, known) = (settings.base, settings.nodeID, settings.fingerprint)
     sql.submit({ connection throws(DatabaseError) in try SourceFingerprint.read(connection, base: base, nodeID: nodeID) }) {
