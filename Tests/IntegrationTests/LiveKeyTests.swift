@@ -32,8 +32,8 @@ extension IntegrationTests {
           """
           poller_name = 'renamed', poller_groups = '0,1', poller_workers = 7, poller_frequency = 4, poller_down_retry = 3,
           discovery_enabled = 1, discovery_workers = 5, discovery_frequency = 6, ping_enabled = 1, ping_frequency = 3,
-          services_enabled = 1, services_workers = 4, services_frequency = 77, billing_enabled = 1, billing_frequency = 78,
-          billing_calculate_frequency = 79, alerting_enabled = 1, alerting_frequency = 80, update_enabled = 1, update_frequency = 5,
+          services_enabled = 1, services_workers = 4, services_frequency = 6, billing_enabled = 1, billing_frequency = 4,
+          billing_calculate_frequency = 3, alerting_enabled = 1, alerting_frequency = 5, update_enabled = 1, update_frequency = 5,
           loglevel = 'DEBUG', watchdog_enabled = 1, watchdog_log = '\(log)'
           """)
         var effects = [
@@ -50,21 +50,18 @@ extension IntegrationTests {
           Effect("update_frequency") { shortestGap($0, "maintenance", "daily", since: $1).map { abs($0 - 5) < 1.5 } ?? false },
           Effect("loglevel") { scene, _ in scene.node.errors.contains("librenms-pollerd DEBUG: ") },
           Effect("watchdog_log") { scene, _ in scene.node.errors.contains("CRITICAL: BARK: the log file \(log) ") },
-          Effect("billing_calculate_frequency") { scene, _ in
-            scene.node.errors.contains("service_billing_calculate_frequency: 60 → 79 (poller_cluster.billing_calculate_frequency)")
-          },
+          Effect("services_workers") { scene, _ in try slots(scene, "services") == 4 },
         ]
-        for (type, workers, frequency) in [("services", "4", "77"), ("billing", "2", "78"), ("alerting", "1", "80")] {
-          effects += [
-            Effect("\(type)_frequency") { scene, _ in
-              // The report has no row of a type that is on and has no child here.
-              let said = scene.node.errors.contains("service_\(type)_frequency: ") && scene.node.errors.contains(" → \(frequency) (poller_")
-              return try known(scene, type) == nil ? said : figures(scene, type) == [workers, frequency]
-            },
-            Effect("\(type)_enabled") { scene, _ in
-              scene.node.errors.contains("service_\(type)_enabled: false → true (poller_cluster.\(type)_enabled)")
-            },
-          ]
+        for (type, key, id, seconds) in [
+          ("services", "services_frequency", "1", 6.0), ("billing", "billing_frequency", "poll", 4),
+          ("billing", "billing_calculate_frequency", "calculate", 3), ("alerting", "alerting_frequency", "alerts", 5),
+        ] {
+          effects.append(Effect(key) { shortestGap($0, type, id, since: $1).map { abs($0 - seconds) < 1.5 } ?? false })
+          effects.append(Effect("\(type)_enabled") { scene, _ in try state(scene, type) == "running" })
+        }
+        // What the page of LibreNMS shows of it, with the next report.
+        for (type, workers, frequency) in [("services", "4", "6"), ("billing", "2", "4"), ("alerting", "1", "5"), ("poller", "7", "4")] {
+          effects.append(Effect("\(type) in poller_cluster_stats") { scene, _ in try figures(scene, type) == [workers, frequency] })
         }
         try expect(effects, scene)
         #expect(scene.node.errors.contains("service_poller_workers: 3 → 7 (poller_cluster.poller_workers)"))
@@ -203,6 +200,14 @@ extension IntegrationTests {
           [Effect("REDIS_HOST") { scene, _ in scene.node.errors.contains("queues and locks: in Redis → in memory") }], scene)
         let alone = wallClock()
         #expect(scene.firstStart(after: alone, within: .seconds(15)) != nil, "the node goes on alone")
+        // And back: what ran alone is locked in the cluster, and released there when it ends.
+        try writeText(plain + redisLines(3), to: env, mode: 0o600)
+        try expect([Effect("REDIS_HOST") { scene, _ in scene.node.errors.contains("queues and locks: in memory → in Redis") }], scene)
+        let together = wallClock()
+        for id in ["1", "5", "7"] {
+          let again = eventually(within: .seconds(15)) { scene.node.journal.runs("poller", id).contains { $0.start > together } }
+          #expect(again, "device \(id) is polled in the cluster again")
+        }
         let (overlaps, killed) = (scene.node.journal.overlaps("poller"), scene.node.journal.killed("poller"))
         #expect(overlaps.isEmpty && killed.isEmpty, "twice at once: \(overlaps); killed: \(killed)")
         #expect(!scene.node.errors.contains("the next start is"), "a replacement is no death")
@@ -228,6 +233,10 @@ extension IntegrationTests {
       try scene.server.addDevices(8, groups: 2)
       try scene.node.behave("3", "down=1")
       scene.node.arguments = ["-v", "-t", "-o", "file"]
+      try scene.server.query(
+        """
+        INSERT INTO services (device_id, service_type) VALUES (1, 'http')
+        """)
       try scene.startAndAwaitWork()
       let reported = try eventually(within: .seconds(30), every: .milliseconds(200)) {
         try scene.server.query("SELECT 1 FROM poller_cluster") == [["1"]]

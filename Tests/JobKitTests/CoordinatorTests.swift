@@ -61,6 +61,18 @@ import Testing
     #expect(take(coordinator) == nil)
   }
 
+  /// It notes the lock's key there.
+  @Test func aJobOfAPredecessorThatRanWithRedisIsNotTakenTwice() throws {
+    let (coordinator, _) = make()
+    let job = TakenJob(item: item("1"), lock: "librenms.lock:poller.device.1", owner: "a", slot: 0)
+    coordinator.adopt(job)
+    coordinator.enqueue([item("1")], respectingLocks: false)
+    let taken = take(coordinator)
+    #expect(taken == nil && coordinator.isHeld("poller.device.1"))
+    coordinator.finish(job, hold: nil)
+    #expect(!coordinator.isHeld("poller.device.1"))
+  }
+
   @Test func newWorkWakesTheEngineAndKnownWorkDoesNot() {
     let (coordinator, _) = make()
     var wakes = 0

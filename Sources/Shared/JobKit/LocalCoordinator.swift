@@ -71,19 +71,20 @@ public final class LocalCoordinator: Coordinator {
   public func finish(_ job: TakenJob, hold: Duration?) {
     let now = clock()
     if let hold, hold > .zero {
-      store.set(job.lock, owner: job.owner, until: now + hold, at: now)
+      store.set(lockName(job.item), owner: job.owner, until: now + hold, at: now)
     } else {
-      store.release(job.lock, owner: job.owner)
+      store.release(lockName(job.item), owner: job.owner)
     }
   }
 
   public func putBack(_ job: TakenJob) {
-    store.release(job.lock, owner: job.owner)
+    store.release(lockName(job.item), owner: job.owner)
     queue.add(job.item, at: clock())
   }
 
+  /// Not under the name that the job has noted: a predecessor that ran with Redis noted the key there, and the job would be taken again.
   public func adopt(_ job: TakenJob) {
-    store.set(job.lock, owner: job.owner, until: nil, at: clock())
+    store.set(lockName(job.item), owner: job.owner, until: nil, at: clock())
   }
 
   public func restore(lock: String, owner: String, until: MonotonicTime) {

@@ -292,6 +292,7 @@ public final class RedisCoordinator: Coordinator {
   }
 
   public func finish(_ job: TakenJob, hold: Duration?) {
+    let job = underItsKey(job)
     held[job.slot] = nil
     let until = hold.map { MonotonicTime.now + $0 }
     ending[job.slot, default: 0] += 1
@@ -306,7 +307,7 @@ public final class RedisCoordinator: Coordinator {
     held[job.slot] = nil
     // On an outage its note in the in-flight hash brings it back.
     ending[job.slot, default: 0] += 1
-    commands.putBack(job) { [weak self] _ in self?.ended(job.slot) }
+    commands.putBack(underItsKey(job)) { [weak self] _ in self?.ended(job.slot) }
   }
 
   private func ended(_ slot: Int) {
@@ -315,10 +316,14 @@ public final class RedisCoordinator: Coordinator {
   }
 
   public func adopt(_ job: TakenJob) {
+    held[job.slot] = (underItsKey(job), .now)
+  }
+
+  /// The predecessor that started the job may have run without Redis, where locks have no prefix.
+  private func underItsKey(_ job: TakenJob) -> TakenJob {
     var job = job
-    // The predecessor may have run without Redis.
     if !job.lock.hasPrefix(lockPrefix) { job.lock = lockPrefix + job.lock }
-    held[job.slot] = (job, .now)
+    return job
   }
 
   public func restore(lock: String, owner: String, until: MonotonicTime) {
