@@ -2,7 +2,7 @@ import Core
 import Glibc
 
 enum StandInConfiguration {
-  /// `ok workers=4 ping=on health=PATH poller=off note=WORD`, `watch=PATH` every `every=SECONDS`, `password=TEXT`, `wait REASON`, `refuse CODE`, `garbage`, `cut`, `huge`, `die SIGNAL`, `silent`.
+  /// `ok workers=4 ping=on health=PATH poller=off note=WORD`, `watch=PATH` every `every=SECONDS`, `password=TEXT`, `level=ERROR`, `wait REASON`, `refuse CODE`, `garbage`, `cut`, `huge`, `die SIGNAL`, `silent`.
   static func run() -> Never {
     note("configd \(CommandLine.arguments.dropFirst().joined(separator: " "))")
     let words = behaviour("configd")
@@ -43,6 +43,7 @@ enum StandInConfiguration {
       if let type = TaskType(rawValue: parts[0]) { settings[type].enabled = parts[1] == "on" }
       if parts[0] == "workers" { settings[.poller].workers = Int(parts[1]) ?? 1 }
       if parts[0] == "health" { settings.healthFile = parts[1] }
+      if parts[0] == "level" { settings.logLevel = LogLevel(rawValue: parts[1]) ?? .debug }
       if parts[0] == "password" { settings.database.password = parts[1] }
       if parts[0] == "every" { settings[.poller].frequency = .seconds(Int(parts[1]) ?? 10) }
       if parts[0] == "watch" {

@@ -81,6 +81,26 @@ import Testing
     }
   }
 
+  @Test func whatIsNoRegularFileIsNoReasonToBark() throws {
+    try Stage.play(["configd": "ok every=1 watch=/dev/null"]) { stage in
+      try stage.start()
+      try stage.see("the error") { lines(stage, "the watchdog can't see").count == 1 }
+      Fixture.pause(.seconds(3))
+      #expect(lines(stage, "it is no regular file").count == 1 && lines(stage, "BARK").isEmpty)
+    }
+  }
+
+  @Test func aChangeThatMakesTheLogQuieterIsSaidAllTheSame() throws {
+    try Stage.play(["configd": "ok workers=2"]) { stage in
+      try stage.start()
+      try stage.awaitReady()
+      try stage.behave("configd", "ok workers=3 level=ERROR")
+      #expect(try stage.command("reload").ending == .exited(0))
+      #expect(lines(stage, "service_poller_workers: 2 → 3").count == 1)
+      #expect(lines(stage, "configuration 2 is in force").isEmpty, "from then on it is quiet")
+    }
+  }
+
   @Test(arguments: ["poller=off", "workers=0"]) func aNodeThatDoesNotPollDoesNotBark(how: String) throws {
     try Stage.play { stage in
       let file = stage.path + "/librenms.log"

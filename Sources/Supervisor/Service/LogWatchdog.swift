@@ -46,6 +46,8 @@ final class LogWatchdog {
   private static func find(_ path: String) -> LogWatchdogPolicy.Finding {
     var status = stat()
     guard stat(path, &status) == 0 else { return .missing(SystemError("stat").reason) }
+    // Containers send the log to a pipe or a terminal, whose times say nothing about writes.
+    guard status.st_mode & S_IFMT == S_IFREG else { return .missing("it is no regular file") }
     return .file(
       LogWatchdogPolicy.Stamp(
         inode: UInt64(status.st_ino), size: Int64(status.st_size), seconds: Int64(status.st_mtim.tv_sec),

@@ -79,6 +79,7 @@ extension Supervisor {
 
   private func apply(_ configuration: LoadedConfiguration) {
     let new = configuration.settings
+    let levelBefore = DispatcherLog.shared.level
     DispatcherLog.shared.apply(new)
     sayNotes(configuration.notes)
     let before = loaded
@@ -100,7 +101,7 @@ extension Supervisor {
     epoch += 1
     settings = new
     if first { log.info("configuration read: \(summary(of: new))") } else { log.notice("new configuration \(epoch): \(summary(of: new))") }
-    for line in before.map({ ConfigurationDiff.lines(from: $0, to: configuration) }) ?? [] { log.notice("\(line)") }
+    if let before { say(ConfigurationDiff.lines(from: before, to: configuration), levelBefore: levelBefore) }
     tell(new)
     if let old, let reason = Self.replacementReason(old, new) {
       log.notice("\(reason) has changed: the children are replaced, their scripts go on")
@@ -117,6 +118,14 @@ extension Supervisor {
       endReload()
     }
     endReloadIfAnswered()
+  }
+
+  /// A change that makes the log quieter is said all the same.
+  private func say(_ changes: [String], levelBefore: Logger.Level) {
+    let level = DispatcherLog.shared.level
+    DispatcherLog.shared.level = min(level, levelBefore)
+    for change in changes { log.notice("\(change)") }
+    DispatcherLog.shared.level = level
   }
 
   private func tell(_ settings: Settings) {
