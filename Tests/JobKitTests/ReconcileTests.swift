@@ -42,7 +42,7 @@ import Testing
   @Test func aUserThatMayUseNothingButOurKeysCanDoEverything() throws {
     let server = try RedisServer()
     try server.command("SET", "librenms.memory", "before")
-    try server.command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "&__redis__:invalidate", "+@all")
+    try server.command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "resetchannels", "&__redis__:invalidate", "+@all")
     var settings = server.settings
     settings.user = "limited"
     settings.password = "secret"

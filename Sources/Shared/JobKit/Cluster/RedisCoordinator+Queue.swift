@@ -65,7 +65,8 @@ extension RedisCoordinator {
       askToBeTold()
       return answer(.empty)
     }
-    let ttl = self.ttl()
+    // At once as long as a running job's lock is to live: a node that is frozen right after this can't renew it.
+    let ttl = max(self.ttl(), Self.shortestHold)
     taking.insert(owner.slot)
     let answered = { [weak self] (result: ClusterCommands.Take) in
       guard let self else { return }
