@@ -81,7 +81,8 @@ extension ClusterTests {
         let journal = cluster.journal
         expectNoDoubles(journal)
         try #require(journal.ids("poller").count == devices)
-        #expect(eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty }, "no script died")
+        let died = eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty } ? [] : cluster.journal.killed("poller")
+        #expect(died.isEmpty, "scripts died: \(died.prefix(20))")
         judge(journal, devices: devices, from: begin, to: end, outages)
       }
     }
