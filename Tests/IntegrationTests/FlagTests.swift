@@ -111,18 +111,26 @@ extension IntegrationTests {
     ) throws {
       let all = pollingOnly.with([
         "service_poller_frequency": 2, "service_discovery_enabled": true, "service_ping_enabled": true, "service_ping_frequency": 2,
+        "service_services_enabled": true, "service_services_frequency": 2, "service_alerting_enabled": true,
+        "service_alerting_frequency": 2, "service_billing_enabled": true, "service_billing_frequency": 2,
+        "service_billing_calculate_frequency": 2,
       ]).with(settings)
+      let option = flags.contains { ["-d", "-vd"].contains($0) } ? "-d " : ""
+      let others: Set<String> = [
+        "check-services.php \(option)-h 1", "alerts.php \(option)-f", "poll-billing.php \(option)-f", "billing-calculate.php \(option)-f",
+      ]
       try Scene.play(all, sleep: "0", generation: generation) { scene in
-        try wrap(scene.node, "lnms")
+        try wrap(scene.node, "lnms", "check-services.php", "alerts.php", "poll-billing.php", "billing-calculate.php")
         if generation == 25 { try wrap(scene.node, "discovery.php", "ping.php") }
-        // Overdue for its discovery.
+        // Never discovered, so that it is at once.
         try scene.server.addDevices(1)
-        try scene.server.query("UPDATE devices SET last_discovered = NOW() - INTERVAL 2 DAY")
+        try scene.server.query(
+          "UPDATE devices SET last_discovered = NULL; INSERT INTO services (device_id, service_type) VALUES (1, 'http')")
         scene.node.arguments = flags
         try scene.node.start()
-        let found = eventually(within: .seconds(20)) { commandLines(scene.node).count >= 3 }
+        let found = eventually(within: .seconds(20)) { commandLines(scene.node).count >= 7 }
         scene.stopOrderly()
-        #expect(found && commandLines(scene.node) == expected)
+        #expect(found && commandLines(scene.node) == expected.union(others))
         #expect(scene.node.errors.contains(" DEBUG: ") == debugLines)
       }
     }
