@@ -34,7 +34,7 @@ import Testing
     for unit in ["librenms.service", "librenms-watchdog.service"] {
       let text = try #require(readText("\(installation.root)/lib/systemd/system/\(unit)"))
       let commands = text.split(separator: "\n").filter { $0.hasPrefix("Exec") }.compactMap { $0.split(separator: "=").dropFirst().first }
-      #expect(commands.count == 3)
+      #expect(commands.count == 4)
       for command in commands {
         let program = command.drop { "-+!@".contains($0) }.split(separator: " ").first.map(String.init) ?? ""
         #expect(program.hasPrefix(prefix + "/"), "\(unit): \(command)")
@@ -52,7 +52,7 @@ import Testing
     for unit in ["librenms.service", "librenms-watchdog.service"] {
       let text = try #require(readText("\(installation.root)/lib/systemd/system/\(unit)"))
       // The verifier looks for the programs on this machine's root.
-      let here = text.replacing("=-/usr/local/", with: "=-\(installation.root)/").replacing("=/usr/local/", with: "=\(installation.root)/")
+      let here = text.replacing("-/usr/local/", with: "-\(installation.root)/").replacing("=/usr/local/", with: "=\(installation.root)/")
       try writeText(here, to: directory.path + "/" + unit)
       let verified = try ChildProcess.run(["systemd-analyze", "verify", "--man=no", directory.path + "/" + unit])
       #expect(verified.ending == .exited(0) && verified.errors.isEmpty && verified.output.isEmpty, "\(unit): \(verified)")

@@ -95,6 +95,15 @@ final class Machine {
     return try ChildProcess.run(command, environment: mark.environment())
   }
 
+  /// Asks for the end as `poweroff` does; true if it is there within the limit.
+  func powersOff(within limit: Duration) -> Bool {
+    let first = readText(state.path + "/pid")?.split(separator: "\n").first.flatMap { Int32($0) } ?? 0
+    guard first > 1 else { return false }
+    // To systemd this is poweroff.target.
+    kill(first, __libc_current_sigrtmin() + 4)
+    return eventually(within: limit, every: .milliseconds(100)) { kill(first, 0) != 0 }
+  }
+
   /// Ends it, and throws if a process, a mount or a control group stays.
   func stop() throws {
     let first = readText(state.path + "/pid")?.split(separator: "\n").first.flatMap { Int32($0) } ?? 0
@@ -102,7 +111,7 @@ final class Machine {
     let done = try ChildProcess.run([Self.script, "stop", state.path], environment: mark.environment())
     guard done.ending == .exited(0) else { throw FixtureError("the machine does not stop: \(done.errors)") }
     var left: [String] = []
-    if first > 0, kill(first, 0) == 0 { left.append("process \(first)") }
+    if first > 0, !eventually(within: .seconds(5), { kill(first, 0) != 0 }) { left.append("process \(first)") }
     if group.isEmpty || fileExists(group) { left.append("control group \(group)") }
     if readText("/proc/self/mountinfo")?.contains(state.path) ?? true { left.append("a mount below \(state.path)") }
     guard left.isEmpty else { throw FixtureError("left behind: \(left.joined(separator: ", "))") }

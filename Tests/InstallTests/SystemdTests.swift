@@ -173,4 +173,18 @@ import Testing
       #expect(try machine.require("find", "/var/cache/librenms-dispatcher", "-name", "Part3.php.bin") == cached)
     }
   }
+
+  /// A stop of the service waits for its scripts, a shutdown of the machine only so long.
+  @Test(.timeLimit(.minutes(2))) func aShutdownDoesNotWaitForALongPoll() throws {
+    try play(devices: 1) { machine, scene in
+      let place = "/etc/systemd/system/librenms.service.d/limit.conf"
+      try machine.require("sh", "-c", "printf '[Service]\\nEnvironment=DISPATCHER_SHUTDOWN_LIMIT=3\\n' >\(place)")
+      try machine.require("systemctl", "daemon-reload")
+      try machine.require("systemctl", "start", "librenms.service")
+      try poll(1, seconds: 300, machine, scene)
+      let began = ContinuousClock.now
+      #expect(machine.powersOff(within: .seconds(40)), "the machine should be down")
+      #expect(ContinuousClock.now - began > .seconds(3), "the poll should have had its time")
+    }
+  }
 }
