@@ -7,7 +7,7 @@ struct AlertingType: SchedulerType {
   static let alerts = "alerts"
   /// Of a lock that nobody renews: so long no alerts are sent when a node dies over its run. A child
   /// that is silent for half of it is replaced.
-  private static let lockLifetime = Duration.seconds(20)
+  private static let lockLifetime = Duration.seconds(60)
 
   let type = TaskType.alerting
   /// Ours alone (`alerting.alerts`): Python nodes have no lock for it.

@@ -11,7 +11,7 @@ struct BillingType: SchedulerType {
   static let calculate = "calculate"
   /// Of a lock that nobody renews: so long a bill is left alone when a node dies over its run. A child
   /// that is silent for half of it is replaced.
-  private static let lockLifetime = Duration.seconds(20)
+  private static let lockLifetime = Duration.seconds(60)
 
   let type = TaskType.billing
   /// Ours alone (`billing.poll`, `billing.calculate`): Python nodes have no locks for it.

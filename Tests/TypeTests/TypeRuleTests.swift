@@ -22,8 +22,8 @@ import Testing
     #expect(allTypes[.services]?.lockLifetime(settings) == .seconds(120))
     #expect(allTypes[.ping]?.lockLifetime(settings) == .seconds(1), "at least a second")
     // A child that is away for half of it is replaced, and its lock is renewed meanwhile: a period of 5 s would be too short.
-    #expect(allTypes[.alerting]?.lockLifetime(settings) == .seconds(20))
-    #expect(allTypes[.billing]?.lockLifetime(settings) == .seconds(20))
+    #expect(allTypes[.alerting]?.lockLifetime(settings) == .seconds(60))
+    #expect(allTypes[.billing]?.lockLifetime(settings) == .seconds(60))
   }
 
   @Test func alertingAndBillingHaveTheOneQueueWhateverTheGroups() {

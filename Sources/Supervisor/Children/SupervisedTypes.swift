@@ -33,7 +33,7 @@ enum SupervisedTypes {
     // Until the next epoch-aligned tick, which can be near, but never taken for less than a minute.
     case .discovery: .seconds(60)
     // Renewed while a run goes on; so long alerts and bills stand still when a node dies over one.
-    case .alerting, .billing: .seconds(20)
+    case .alerting, .billing: .seconds(60)
     case .maintenance: nil
     }
   }
