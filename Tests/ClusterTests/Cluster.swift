@@ -93,6 +93,16 @@ final class Cluster {
   /// What all nodes ran.
   var journal: Journal { Journal(nodes.map { readText($0.base + "/journal.log") ?? "" }.joined()) }
 
+  /// Scripts that were killed in the middle. A script that ends while the journal is read has no end in it and is gone: a second look, at a
+  /// journal that was read later, has its end.
+  func deadScripts(_ type: String = "poller") -> [ScriptRun] {
+    let suspects = journal.killed(type)
+    guard !suspects.isEmpty else { return [] }
+    pause(.milliseconds(200))
+    let unfinished = journal.runs(type).filter { $0.end == nil }
+    return suspects.filter { suspect in unfinished.contains { $0.pid == suspect.pid && $0.start == suspect.start } }
+  }
+
   /// `n2-<uuid>`; nil = nobody leads, or the server is away.
   var leader: String? { (try? redis.command("GET", Self.masterLock)).flatMap { $0.isEmpty ? nil : $0 } }
 

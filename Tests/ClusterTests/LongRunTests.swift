@@ -81,7 +81,7 @@ extension ClusterTests {
         let journal = cluster.journal
         expectNoDoubles(journal)
         try #require(journal.ids("poller").count == devices)
-        let died = eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty } ? [] : cluster.journal.killed("poller")
+        let died = cluster.deadScripts()
         #expect(died.isEmpty, "scripts died: \(died.prefix(20))")
         judge(journal, devices: devices, from: begin, to: end, outages)
       }

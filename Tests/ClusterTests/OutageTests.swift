@@ -62,8 +62,7 @@ extension ClusterTests {
           #expect(!running.isEmpty)
         }
         pause(.seconds(20))
-        // A script that ends between two looks is neither: the second look decides.
-        #expect(eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty }, "no script died")
+        #expect(cluster.deadScripts().isEmpty, "no script died")
         let journal = cluster.journal
         expectNoDoubles(journal)
         #expect(journal.ids("poller").count == 60 + Self.outages.count)

@@ -52,7 +52,7 @@ extension ClusterTests {
 
         let journal = cluster.journal
         expectNoDoubles(journal)
-        #expect(eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty }, "no script died with its poller")
+        #expect(cluster.deadScripts().isEmpty, "no script died with its poller")
         #expect(journal.ids("poller").count == 80)
         let worst = journal.pairs("poller").filter { $0.earlier.id != "33" }.map { $0.later.start - $0.earlier.start }.max() ?? .infinity
         let restarts = comebacks.reduce(0, +)

@@ -50,7 +50,7 @@ extension ClusterTests {
         pause(.seconds(25))
         let journal = cluster.journal
         expectNoDoubles(journal)
-        #expect(eventually(within: .seconds(2)) { cluster.journal.killed("poller").isEmpty }, "no script died")
+        #expect(cluster.deadScripts().isEmpty, "no script died")
         let worst = journal.intervals("poller").max() ?? .infinity
         progress("longest interval \(seconds(worst))")
         #expect(worst < 25 + (first - killed))
