@@ -21,6 +21,8 @@ enum CapacityPolicy {
 
   /// Of the maximum: "near".
   static let nearMaximum = 0.9
+  /// From here on processes wait for processors more than for devices, and more of them would only wait longer.
+  static let fullLoad = 1.5
   private static let shortestOnset = Duration.seconds(300)
 
   static func judge(_ figures: Figures) -> Finding {
@@ -42,7 +44,7 @@ enum CapacityPolicy {
       "\(figures.type): \(figures.queued) jobs wait, the oldest for \(oldest.components.seconds) s, "
       + "\(figures.consumed.components.seconds) of \(figures.capacity.components.seconds) worker seconds were used in the last period "
       + "(\(Int((min(share, 100) * 100).rounded())) %)"
-    let isFull = figures.load.map { $0 >= 1 } ?? false
+    let isFull = figures.load.map { $0 >= fullLoad } ?? false
     let load = figures.load.map { ", load \(tenths($0)) for each processor" } ?? ""
     let key = "service_\(figures.type)_workers (now \(figures.workers))"
     guard share >= nearMaximum || figures.busy >= figures.workers else {
@@ -51,7 +53,7 @@ enum CapacityPolicy {
         more workers would not help. Look at its CPU, memory and disk, or add a node
         """
     }
-    if isFull { return "\(facts), all workers are busy\(load): this machine has no more to give. Add processors or a node" }
+    if isFull { return "\(facts), all workers are busy\(load): this machine has no more to give, add processors or a node" }
     return "\(facts), all workers are busy\(load): raise \(key), or add a node"
   }
 

@@ -132,7 +132,7 @@ import Testing
   @Test(
     arguments: [
       (24, 0.95, nil, "raise service_poller_workers (now 24)"), (24, 0.95, 0.4, "raise service_poller_workers"),
-      (24, 0.95, 2.5, "no more to give"), (24, 0.2, nil, "raise service_poller_workers"),
+      (24, 0.95, 1.4, "raise service_poller_workers"), (24, 0.95, 1.5, "no more to give"), (24, 0.2, nil, "raise service_poller_workers"),
       (3, 0.95, nil, "raise service_poller_workers"), (3, 0.5, nil, "21 of 24 workers are free"),
       (0, 0.0, 0.1, "more workers would not help"),
     ] as [(Int, Double, Double?, String)])

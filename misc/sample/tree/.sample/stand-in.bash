@@ -8,6 +8,7 @@
 #   exit=CODE           end with this code, nothing written        down=1               the device is down: status 0, exit 6 (or 5)
 #   fail_percent=N      exit 1 in N of 100 runs                    output_bytes=N       print so much, in lines
 #   ignore_term=1       ignore SIGTERM                             grandchildren=N      leave N processes that have a child each
+#   offset=SECONDS      write times that are so much too early, as a PHP in another time zone does
 #   no_write=1          write nothing to the database              no_journal=1         write nothing to the journal
 
 # Failing writes end the script with 255, as php-cli does, instead of by a signal.
@@ -16,7 +17,7 @@ trap '' PIPE
 began=$EPOCHREALTIME
 mariadb_client=(mariadb "--defaults-file=$base/.sample/client.cnf" --batch --skip-column-names)
 
-declare -A how=([sleep]=1 [jitter]=0 [exit]='' [down]=0 [fail_percent]=0 [output_bytes]=0 [ignore_term]=0 [grandchildren]=0
+declare -A how=([sleep]=1 [jitter]=0 [exit]='' [down]=0 [fail_percent]=0 [output_bytes]=0 [ignore_term]=0 [grandchildren]=0 [offset]=0
   [no_write]=0 [no_journal]=0 [truncate]=0 [warning]=0)
 
 # Reads the behaviour files of this job; unknown keys are an error, since a misspelt one would make a test pass for nothing.
@@ -117,6 +118,7 @@ work() {
   fi
   if [[ -n $statement ]] && ((!how[no_write])); then
     elapsed taken
+    if ((how[offset])); then statement=${statement//NOW()/NOW() - INTERVAL ${how[offset]} SECOND}; fi
     "${mariadb_client[@]}" -e "${statement//__TIME__/$taken}" >&2 || finish 1
   fi
   printf '%s\n' "$4" || finish 255
