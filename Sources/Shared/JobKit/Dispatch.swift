@@ -223,6 +223,8 @@ public final class Dispatch {
   /// A tick came while the run before it was here.
   private func count(_ presence: Presence, _ rule: DispatchRule, _ tick: TickRun) {
     guard presence != .absent else { return }
+    // Where the type is off on this node, it may be off on all: then nobody takes what waits, and that is as it should be.
+    guard presence != .waits || engine.type.isEnabled(engine.settings) else { return }
     let now = Duration.nanoseconds(MonotonicTime.now.nanoseconds)
     guard let line = ticks.cameEarly(isWaiting: presence == .waits, at: now) else { return }
     log.warning(
