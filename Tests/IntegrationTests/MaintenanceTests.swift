@@ -11,10 +11,10 @@ extension IntegrationTests {
       try Scene.play(everyFewSeconds.with(["service_loglevel": "DEBUG"]), sleep: "0.2") { scene in
         try scene.server.addDevices(4, lastPolled: spreadOverPeriod)
         let began = try scene.startAndAwaitWork("maintenance", within: .seconds(40))
-        #expect(eventually(within: .seconds(10)) { scene.node.errors.contains("daily.sh has ended") }, "the reload after daily.sh")
-        // A setting that only the reload after daily.sh can bring into force so soon.
+        #expect(eventually(within: .seconds(20)) { scene.node.errors.contains("daily.sh has ended") }, "the reload after daily.sh")
+        // A setting that only the reload after daily.sh can bring into force so soon. Readings are at least 10 s apart.
         try scene.node.configure(everyFewSeconds.with(["service_loglevel": "DEBUG", "service_poller_workers": 5]))
-        let applied = eventually(within: .seconds(12)) {
+        let applied = eventually(within: .seconds(22)) {
           guard let status = try? scene.node.status(), case .array(let types) = status["types"] else { return false }
           return types.first { $0["type"]?.text == "poller" }?["slots"]?.number == 5
         }
