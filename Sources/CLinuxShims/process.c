@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int result(int value) { return value < 0 ? -errno : value; }
@@ -100,6 +101,11 @@ int shim_peer(int fd, uint32_t *uid, int32_t *pid) {
   *uid = peer.uid;
   *pid = peer.pid;
   return 0;
+}
+
+int64_t shim_attribute(const char *path, const char *name, void *out, size_t capacity) {
+  ssize_t length = getxattr(path, name, out, capacity);
+  return length < 0 ? -errno : length;
 }
 
 int shim_socketpair(int fds[2]) { return result(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds)); }

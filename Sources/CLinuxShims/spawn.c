@@ -97,7 +97,7 @@ static int new_process(void *argument) {
     if (signal != SIGKILL && signal != SIGSTOP) syscall(SYS_rt_sigaction, signal, standard, NULL, sizeof(uint64_t));
 
   if (request->session && setsid() < 0) return fail(context);
-  if (request->cgroup >= 0 && write(request->cgroup, "0", 1) < 0) return fail(context);
+  if (request->cgroup >= 0 && write(request->cgroup, "0", 1) < 0 && request->cgroup_error) *request->cgroup_error = errno;
 
   // The sources may sit on each other's targets: lift them over the targets first.
   int sources[4] = {request->input, request->output, request->error, request->channel};

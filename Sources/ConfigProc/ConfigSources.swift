@@ -17,6 +17,8 @@ struct ConfigSources {
   var dotenv = DotenvFile()
   var dump: [String: JSONValue] = [:]
   var scripts = ScriptGeneration()
+  /// What limits in percent are a part of.
+  var machine = MachineSize()
 
   init(base: String, hostName: String) {
     self.base = base

@@ -28,6 +28,7 @@ struct SourceReader {
     var sources = ConfigSources(base: base, hostName: Self.hostName())
     sources.flags = flags
     sources.environment = Self.variables(environment)
+    sources.machine = .current()
     do throws(SystemError) {
       sources.dotenv = try tree.dotenv(environment: sources.environment)
     } catch {

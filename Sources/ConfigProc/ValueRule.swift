@@ -40,6 +40,12 @@ extension ValueRule where Value == Int {
   /// Seconds that may be none.
   static let delay = integer(0...315_360_000)
   static let port = integer(1...65_535)
+  /// 0 is off, in words too.
+  static let percentOrOff = ValueRule { raw in
+    if case .string(let text) = raw, text.trimmed.lowercased() == "off" { return .good(0) }
+    if case .string(let text) = raw, text.hasSuffix("%") { return integer(0...100).judge(.string(String(text.dropLast()))) }
+    return integer(0...100).judge(raw)
+  }
 }
 
 extension ValueRule where Value == Bool {

@@ -68,6 +68,8 @@ int shim_lock(int fd);
 int shim_lock_holder(int fd);
 /// The peer of a Unix socket.
 int shim_peer(int fd, uint32_t *uid, int32_t *pid);
+/// An extended attribute of a file: its length, or -errno.
+int64_t shim_attribute(const char *path, const char *name, void *out, size_t capacity);
 /// A pair of connected stream sockets, close-on-exec, non-blocking.
 int shim_socketpair(int fds[2]);
 
@@ -94,8 +96,10 @@ struct shim_spawn {
   int32_t session;
   const struct shim_limit *limits;
   size_t limit_count;
-  /// cgroup.procs files (open for writing) of the groups to enter; -1 = none.
+  /// cgroup.procs (open for writing) of the group to enter; -1 = none. A group that can't be entered does not keep the program from starting.
   int32_t cgroup;
+  /// Gets the errno of a group that could not be entered, else 0; may be NULL.
+  int32_t *cgroup_error;
   /// The slot's word in the job table: swapped from `expected` to `desired | own pid` by the new process itself; it exits without
   /// exec if the swap fails. NULL = no slot.
   uint64_t *word;

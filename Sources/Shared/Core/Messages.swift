@@ -94,6 +94,11 @@ public struct Heartbeat: Codable, Sendable, Equatable {
 /// Outside faults with a name. While one is reported the child counts as healthy for the systemd watchdog.
 public enum Outage: String, Codable, Sendable, CaseIterable, Comparable {
   case database, redis, fork
+  /// Too little memory: scripts start one at a time.
+  case memory
+
+  /// Nothing starts as long as it lasts.
+  public var stopsWork: Bool { self != .memory }
 
   public static func < (a: Outage, b: Outage) -> Bool { a.rawValue < b.rawValue }
 }

@@ -7,6 +7,8 @@ public struct Program {
     public var pid: Int32
     /// Owned by whoever started it.
     public var pidfd: Int32
+    /// Why it is not in the control group that it was to enter; nil: it is, or none was named.
+    public var groupFailure: SystemError?
   }
 
   public enum Failure: Error, CustomStringConvertible {
@@ -35,7 +37,7 @@ public struct Program {
   public var nice: Int32 = 0
   public var ownSession = true
   public var limits: [(resource: Int32, soft: UInt64, hard: UInt64)] = []
-  /// An open `cgroup.procs` to enter.
+  /// An open `cgroup.procs` to enter before exec. One that can't be entered does not keep the program from starting.
   public var cgroup: Int32?
 
   /// `arguments` without the program's own name, `environment` as KEY=value.
@@ -54,6 +56,7 @@ public struct Program {
   public func start(in slot: (table: JobTable, index: Int, word: SlotWord)? = nil) throws(Failure) -> Started {
     var pid: Int32 = 0
     var pidfd: Int32 = -1
+    var groupError: Int32 = 0
     let limits = self.limits.map { shim_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
     let status = withCStrings([path] + arguments) { argv in
       withCStrings(environment) { envp in
@@ -81,7 +84,10 @@ public struct Program {
                 request.desired = slot.word.with(.running, pid: 0).raw
                 request.start_time = addresses.startTime
               }
-              return shim_start(&request, &pid, &pidfd)
+              return withUnsafeMutablePointer(to: &groupError) { groupError in
+                request.cgroup_error = groupError
+                return shim_start(&request, &pid, &pidfd)
+              }
             }
           }
         }
@@ -89,7 +95,8 @@ public struct Program {
     }
     if status == SHIM_SPAWN_ABORTED { throw .aborted }
     if status < 0 { throw .system(SystemError("start \(path)", number: -status)) }
-    return Started(pid: pid, pidfd: pidfd)
+    let failure = groupError == 0 ? nil : SystemError("enter the control group", number: groupError)
+    return Started(pid: pid, pidfd: pidfd, groupFailure: failure)
   }
 }
 

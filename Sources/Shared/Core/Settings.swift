@@ -87,6 +87,8 @@ public struct TypeLimits: Codable, Sendable, Equatable {
   public var jobTimeout = Duration.seconds(3600)
   /// Added to the niceness of the scripts, -20 to 19.
   public var nice: Int32 = 0
+  /// What the scripts may use together; what is not set is not limited.
+  public var resources: [Resource: ResourceLimit] = [:]
 
   public init() {}
 
@@ -134,6 +136,10 @@ public struct Settings: Codable, Sendable, Equatable {
   public var scripts = ScriptGeneration()
   /// Types without an entry have the defaults.
   public var limits: [TaskType: TypeLimits] = [:]
+  /// The directory with a control group for the scripts of each type, made by the supervisor; nil: scripts stay where they are started.
+  public var controlGroups: String?
+  /// Percent of memory in use from which on no further script starts (`DISPATCHER_MEMORY_PRESSURE_PERCENT`); nil: that is not looked at.
+  public var memoryPressure: Int? = 95
   public var flags = RunFlags()
   /// `artisan schedule:run` each minute (`DISPATCHER_SCHEDULE_RUN`): for containers, where neither cron nor a systemd timer does it.
   public var runsSchedule = false

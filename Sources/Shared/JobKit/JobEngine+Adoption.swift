@@ -98,6 +98,7 @@ extension JobEngine {
       table.setStartTime(slot.index, found.startTime)
     }
     slot.identity = identity
+    slot.killsBefore = group?.kills
     // Whatever it has written goes on being read, or it would stand still at a full pipe.
     _ = try? output(of: slot)
     guard let pidfd = identity.open() else { return awaitStatus(slot) }
@@ -136,7 +137,7 @@ extension JobEngine {
     table.noteEnd(slot.index, status)
     slot.phase = .running
     finishOutput(of: slot)
-    conclude(slot, ending(slot, status))
+    conclude(slot, ending(slot, status), detail: memoryReason(slot, status) ?? "")
   }
 
   /// Nobody knows the status: the database shows whether the work was done.

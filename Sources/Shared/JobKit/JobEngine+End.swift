@@ -9,7 +9,7 @@ extension JobEngine {
     // What the script left running in its group would write into the next job's output and hold its slot's pipe.
     kill(-identity.pid, SIGKILL)
     finishOutput(of: slot)
-    conclude(slot, ending(slot, status))
+    conclude(slot, ending(slot, status), detail: memoryReason(slot, status) ?? "")
   }
 
   func ending(_ slot: JobSlot, _ status: ExitStatus) -> ExitCodePolicy.Ending {

@@ -16,7 +16,9 @@ extension JobEngine {
     onBegun?(job.item)
     do throws(Program.Failure) {
       let program = try prepare(job, slot)
+      slot.killsBefore = group?.kills
       let started = try program.start(in: (table, slot.index, word))
+      noteGroup(started.groupFailure)
       let identity = table.process(slot.index)
       slot.identity = identity
       slot.phase = .running
@@ -81,6 +83,7 @@ extension JobEngine {
       environment: environment, input: DevNull.descriptor, output: keepsAll ? target : DevNull.descriptor, error: target)
     program.directory = settings.base
     program.nice = settings.limits[type.type]?.nice ?? 0
+    program.cgroup = group?.descriptor
     // Ours was raised for pipes and pidfds; what a script gets is what the service got.
     if let original = FileLimit.original { program.limits = [(FileLimit.resource, original.soft, original.hard)] }
     return program

@@ -33,6 +33,10 @@ public final class JobEngine {
   var adoptedCount = 0
   var forkRefusedUntil: MonotonicTime?
   var forkFailures = 0
+  var gate: MemoryGate
+  /// nil: scripts stay in the group that they are started in.
+  var group: ScriptGroup?
+  var groupFailed = false
   var lastError: String?
   var lastJobStarted: MonotonicTime?
   /// When this node last started each job; keeps periods exact and is lost with the process.
@@ -62,8 +66,10 @@ public final class JobEngine {
     router = OutputRouter(log: log)
     cachedEnvironment = settings.phpCache.environment(plainEnvironment)
     counters = PerformanceCounters(window: settings[type.type].frequency)
+    gate = MemoryGate(threshold: settings.memoryPressure, gauge: MemoryGauge(scripts: nil), log: log)
     slots = (0..<table.slotCount).map { JobSlot(index: $0) }
     coordinator.onWake = { [weak self] in self?.wake() }
+    applyGroup()
   }
 
   /// Slots that may be busy by the settings. The table may have more, from a time when there were more.
@@ -79,6 +85,7 @@ public final class JobEngine {
     settings = new
     cachedEnvironment = new.phpCache.environment(plainEnvironment)
     counters.change(window: new[type.type].frequency)
+    applyGroup()
     let wanted = type.slots(new)
     if wanted > table.slotCount {
       do throws(SystemError) { try table.grow(to: wanted) } catch {
@@ -109,6 +116,10 @@ public final class JobEngine {
       wake()
     }
     coordinator.turn(at: now)
+    if !gate.isOpen {
+      gate.look(at: now)
+      if gate.isOpen { wake() }
+    }
     // The ramp opens with time; otherwise whatever changes wakes us.
     if coordinator.needsPolling || !dry { wake() }
   }
@@ -136,15 +147,18 @@ public final class JobEngine {
   private var mayTake: Bool { !draining && !dry && forkRefusedUntil == nil && sql.isUp == true }
 
   private func fill() {
+    guard mayTake else { return }
+    gate.look(at: .now)
     let allowed: Int
     if let firstTake {
       allowed = StartRamp.allowed(slots: slotLimit, elapsed: .now - firstTake, adopted: adoptedCount)
     } else {
       allowed = StartRamp.allowed(slots: slotLimit, elapsed: .zero, adopted: adoptedCount)
     }
+    let open = gate.isOpen ? allowed : gate.allowed(allowed, stuck: slots.count { $0.phase == .quarantined })
     var taken = busy
     for slot in slots.prefix(slotLimit) where slot.phase == .free {
-      guard mayTake, taken < allowed, coordinator.worthwhileTakes > 0 else { return }
+      guard mayTake, taken < open, coordinator.worthwhileTakes > 0 else { return }
       taken += 1
       take(into: slot)
     }
@@ -239,5 +253,6 @@ public final class JobEngine {
     if sql.isUp == false { heartbeat.outages.insert(.database) }
     if coordinator.isAway { heartbeat.outages.insert(.redis) }
     if forkRefusedUntil != nil { heartbeat.outages.insert(.fork) }
+    if !gate.isOpen { heartbeat.outages.insert(.memory) }
   }
 }

@@ -23,6 +23,8 @@ final class JobSlot {
   var identity: ProcessIdentity?
   var adopted = false
   var output: SlotOutput?
+  /// Who had been killed for memory in the scripts' group when this one began.
+  var killsBefore: ScriptGroup.Kills?
   var tail = OutputTail()
   var splitter = LineSplitter()
 
@@ -35,6 +37,7 @@ final class JobSlot {
     watch = nil
     identity = nil
     adopted = false
+    killsBefore = nil
     tail.clear()
   }
 }

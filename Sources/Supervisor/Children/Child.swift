@@ -13,6 +13,7 @@ final class Child {
     let healthyThreshold: Duration
     /// Output of children is inherited; their input is this.
     let null: Int32
+    let groups: ControlGroups
   }
 
   /// The configuration in force, sent whole each time.
@@ -181,7 +182,7 @@ final class Child {
       error: STDERR_FILENO)
     program.channel = ends[1]
     do throws(SystemError) {
-      pid = try program.startForReaper()
+      pid = try surroundings.groups.startDaemon(program)
     } catch {
       channel.close()
       throw error

@@ -56,6 +56,9 @@ struct StatusReport: Codable, Equatable {
     /// Ticks whose run had to wait for the end of the last one, and ticks that had no run of their own.
     var lateTicks: UInt64 = 0
     var missedTicks: UInt64 = 0
+    /// Of its scripts together, `MEMORY_MAX=512M`; and those that are set and can't be applied.
+    var limits: [String] = []
+    var limitsMissing: [String] = []
     var lastError: String?
     var droppedOutput: UInt64 = 0
     /// Since the child started.
@@ -63,7 +66,8 @@ struct StatusReport: Codable, Equatable {
     var redisCommands: UInt64 = 0
 
     enum CodingKeys: String, CodingKey {
-      case type, state, wanted, pid, uptime, generation, restarts, busy, slots, queued, done, failed, outages
+      case type, state, wanted, pid, uptime, generation, restarts, busy, slots, queued, done, failed, outages, limits
+      case limitsMissing = "limits_missing"
       case lastRestart = "last_restart"
       case crashLooping = "crash_looping"
       case nextStart = "next_start"

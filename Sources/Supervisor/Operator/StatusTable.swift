@@ -43,6 +43,8 @@ enum StatusTable {
       if type.crashLooping { lines.append("\(type.type): crash-looping") }
       if let next = type.nextStart { lines.append("\(type.type): next start in \(age(next))") }
       if let reason = type.lastRestart { lines.append("\(type.type): last restart: \(reason)") }
+      if !type.limits.isEmpty { lines.append("\(type.type): limits \(type.limits.joined(separator: ", "))") }
+      if !type.limitsMissing.isEmpty { lines.append("\(type.type): limits NOT in force: \(type.limitsMissing.joined(separator: ", "))") }
       if !type.outages.isEmpty { lines.append("\(type.type): no \(type.outages.joined(separator: ", no "))") }
       if let error = type.lastError { lines.append("\(type.type): last error: \(error)") }
       if type.lateTicks > 0 || type.missedTicks > 0 {

@@ -28,6 +28,7 @@ final class ConfigurationLoader {
   private let log: Logger
   private let lookup: ExecutableLookup
   private let arguments: [String]
+  private let groups: ControlGroups
   private(set) var pid: Int32 = 0
   private var channel: FrameChannel?
   private var outcome: Outcome?
@@ -39,11 +40,12 @@ final class ConfigurationLoader {
   var onEnd: ((Outcome) -> Void)?
 
   /// `arguments`: the flags of the service, passed on to the helper.
-  init(loop: EventLoop, log: Logger, lookup: ExecutableLookup, arguments: [String]) {
+  init(loop: EventLoop, log: Logger, lookup: ExecutableLookup, arguments: [String], groups: ControlGroups) {
     self.loop = loop
     self.log = log
     self.lookup = lookup
     self.arguments = arguments
+    self.groups = groups
   }
 
   /// From `start` to `onEnd`.
@@ -86,7 +88,7 @@ final class ConfigurationLoader {
       path: path, arguments: ["resolve"] + arguments, environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: null,
       output: ends[1], error: STDERR_FILENO)
     do throws(SystemError) {
-      pid = try program.startForReaper()
+      pid = try groups.startDaemon(program)
     } catch {
       channel.close()
       throw error

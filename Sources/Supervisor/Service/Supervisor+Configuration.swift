@@ -78,10 +78,12 @@ extension Supervisor {
   // MARK: Carrying it out
 
   private func apply(_ configuration: LoadedConfiguration) {
-    let new = configuration.settings
+    var new = configuration.settings
     let levelBefore = DispatcherLog.shared.level
     DispatcherLog.shared.apply(new)
     sayNotes(configuration.notes)
+    // Before anything is started under it.
+    new.controlGroups = groups.apply(new)
     let before = loaded
     loaded = configuration
     if settings?.phpCache != new.phpCache { log.info("\(new.phpCache.summary)") }
@@ -126,6 +128,16 @@ extension Supervisor {
     DispatcherLog.shared.level = min(level, levelBefore)
     for change in changes { log.notice("\(change)") }
     DispatcherLog.shared.level = level
+  }
+
+  /// What a process is that was found in the service's own control group.
+  func resident(_ pid: Int32) -> ControlGroupPlan.Resident {
+    if pid == getpid() { return .supervisor }
+    if pid == loader.pid || children.contains(where: { $0.pid == pid }) { return .daemon }
+    // A script leads a session, and what it starts is in it.
+    let session = getsid(pid)
+    let type = SupervisedTypes.all.first { type in tables.running(type).contains { $0.process.pid == session } }
+    return type.map { .script(group: $0.rawValue) } ?? .unknown
   }
 
   private func tell(_ settings: Settings) {

@@ -13,7 +13,7 @@ extension Supervisor {
     case .starting: return .starting
     case .stopping: return .beingReplaced
     case .stopped, .backoff, .failed: return .waitingForRestart
-    case .running: return child.heartbeat?.outages.isEmpty ?? true ? .healthy : .outage
+    case .running: return child.heartbeat?.outages.contains(where: \.stopsWork) ?? false ? .outage : .healthy
     }
   }
 
@@ -52,7 +52,7 @@ extension Supervisor {
   private func blockingOutage() -> String? {
     let beats = children.filter { $0.machine.state == .running }.compactMap(\.heartbeat)
     guard let first = beats.first, beats.allSatisfy({ $0.busy == 0 }) else { return nil }
-    let shared = beats.reduce(first.outages) { $0.intersection($1.outages) }
+    let shared = beats.reduce(first.outages.filter(\.stopsWork)) { $0.intersection($1.outages) }
     return shared.isEmpty ? nil : shared.sorted().map(\.rawValue).joined(separator: " and ")
   }
 
@@ -129,6 +129,8 @@ extension Supervisor {
     report.lastRestart = child.lastDeath.map(StatusText.clip)
     report.crashLooping = child.isCrashLooping(now: now)
     report.nextStart = child.nextStart.map { ($0 - now).inSeconds }
+    report.limits = groups.inForce[child.type] ?? []
+    report.limitsMissing = groups.notInForce[child.type] ?? []
     report.heartbeatAge = child.heardAt.map { (now - $0).inSeconds }
     guard let beat = child.heartbeat else { return report }
     report.busy = beat.busy

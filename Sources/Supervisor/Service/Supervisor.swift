@@ -35,6 +35,7 @@ final class Supervisor {
   let loader: ConfigurationLoader
   let tables: JobTables
   let enforcer: DeadlineEnforcer
+  let groups: ControlGroups
   let children: [Child]
   let startedAt = MonotonicTime.now
   private var signals: SignalSource?
@@ -70,13 +71,16 @@ final class Supervisor {
     loop = try EventLoop()
     try SystemError.check(shim_set_subreaper(), "become the reaper of orphans")
     let null = try SystemError.check(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null")
+    let groups = ControlGroups(types: SupervisedTypes.all, location: ControlGroupLocation.current().unified, log: log)
+    self.groups = groups
     let surroundings = Child.Surroundings(
-      loop: loop, lookup: options.lookup, runtimeDirectory: options.runtimeDirectory, healthyThreshold: options.healthyThreshold, null: null
-    )
+      loop: loop, lookup: options.lookup, runtimeDirectory: options.runtimeDirectory, healthyThreshold: options.healthyThreshold,
+      null: null, groups: groups)
     children = SupervisedTypes.all.map { Child(type: $0, surroundings: surroundings) }
     healthFile = try HealthFile(loop: loop, log: log)
     logWatchdog = try LogWatchdog(loop: loop, log: log)
-    loader = ConfigurationLoader(loop: loop, log: log, lookup: options.lookup, arguments: options.configurationArguments)
+    loader = ConfigurationLoader(
+      loop: loop, log: log, lookup: options.lookup, arguments: options.configurationArguments, groups: groups)
     tables = JobTables(directory: options.runtimeDirectory, place: .current())
     enforcer = DeadlineEnforcer(tables: tables, log: log)
     watchdog = WatchdogPolicy(now: startedAt.sinceBoot)
@@ -87,6 +91,7 @@ final class Supervisor {
   /// Runs until the service is stopped or refused; returns the exit code of the contract.
   func run() -> Int32 {
     connectChildren()
+    groups.classify = { [weak self] in self?.resident($0) ?? .unknown }
     openSocket()
     loader.onWaiting = { [weak self] in self?.configurationWaits($0) }
     loader.onEnd = { [weak self] in self?.configurationEnded($0) }

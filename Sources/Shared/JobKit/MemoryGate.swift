@@ -1,0 +1,46 @@
+import Core
+import Logging
+
+/// Keeps further scripts from starting while the memory is nearly full; those that run are never touched.
+struct MemoryGate {
+  /// Scripts grow for seconds after their start, so a closer look would see no more.
+  private static let interval = Duration.seconds(1)
+
+  private let log: Logger
+  private var gauge: MemoryGauge
+  private var policy: MemoryGatePolicy
+  private var lookedAt: MonotonicTime?
+
+  init(threshold: Int?, gauge: MemoryGauge, log: Logger) {
+    policy = MemoryGatePolicy(threshold: threshold)
+    self.gauge = gauge
+    self.log = log
+  }
+
+  var isOpen: Bool { policy.isOpen }
+
+  mutating func change(threshold: Int?, gauge: MemoryGauge) {
+    policy.change(threshold: threshold)
+    self.gauge = gauge
+    lookedAt = nil
+  }
+
+  func allowed(_ slots: Int, stuck: Int) -> Int { policy.allowed(slots, stuck: stuck) }
+
+  /// Looks again when the last look is old. To be called before work is taken and, while it is closed, about every second.
+  mutating func look(at now: MonotonicTime) {
+    guard lookedAt.map({ now - $0 >= Self.interval }) ?? true else { return }
+    lookedAt = now
+    guard policy.threshold != nil || !policy.isOpen else { return }
+    let reading = policy.threshold == nil ? nil : gauge.read()
+    let share = reading.map { "\(Int($0.used)) % of the memory of \($0.place)" } ?? "an unknown part of the memory"
+    switch policy.observe(used: reading?.used) {
+    case nil: break
+    case .closed:
+      log.error(
+        "\(share) is in use: scripts start one at a time until it is \(Int(policy.resume)) % (DISPATCHER_MEMORY_PRESSURE_PERCENT=\(policy.threshold ?? 0)); fewer workers, or more memory, would help"
+      )
+    case .opened: log.notice("\(share) is in use: all workers may start scripts again")
+    }
+  }
+}
