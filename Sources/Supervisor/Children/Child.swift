@@ -394,8 +394,3 @@ extension Heartbeat {
     return copy
   }
 }
-
-extension MonotonicTime {
-  /// As the policies take it, which know no clocks.
-  var sinceBoot: Duration { .nanoseconds(nanoseconds) }
-}

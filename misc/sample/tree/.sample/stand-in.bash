@@ -9,6 +9,7 @@
 #   fail_percent=N      exit 1 in N of 100 runs                    output_bytes=N       print so much, in lines
 #   ignore_term=1       ignore SIGTERM                             grandchildren=N      leave N processes that have a child each
 #   offset=SECONDS      write times that are so much too early, as a PHP in another time zone does
+#   memory=MIB          hold so much of it, growing 8 MiB at a time         burn=SECONDS     of CPU time
 #   no_write=1          write nothing to the database              no_journal=1         write nothing to the journal
 
 # Failing writes end the script with 255, as php-cli does, instead of by a signal.
@@ -18,7 +19,7 @@ began=$EPOCHREALTIME
 mariadb_client=(mariadb "--defaults-file=$base/.sample/client.cnf" --batch --skip-column-names)
 
 declare -A how=([sleep]=1 [jitter]=0 [exit]='' [down]=0 [fail_percent]=0 [output_bytes]=0 [ignore_term]=0 [grandchildren]=0 [offset]=0
-  [no_write]=0 [no_journal]=0 [truncate]=0 [warning]=0)
+  [no_write]=0 [no_journal]=0 [memory]=0 [burn]=0 [truncate]=0 [warning]=0)
 
 # Reads the behaviour files of this job; unknown keys are an error, since a misspelt one would make a test pass for nothing.
 read_behaviour() {
@@ -78,6 +79,22 @@ leave_grandchildren() {
   done
 }
 
+hold_memory() {
+  local block i
+  ((how[memory])) || return 0
+  printf -v block '%*s' $((8 << 20)) ''
+  held=()
+  for ((i = 0; i < how[memory]; i += 8)); do held+=("$block"); done
+}
+
+# Fields 14 and 15 of /proc/PID/stat are hundredths of a second; the name in field 2 has no spaces here.
+burn_cpu() {
+  local fields i
+  while read -r -a fields <"/proc/$$/stat" && ((fields[13] + fields[14] < how[burn] * 100)); do
+    for ((i = 0; i < 5000; i++)); do :; done
+  done
+}
+
 print_output() {
   local line='INFO: a line of output that is as long as the lines of a verbose poll, more or less, ends here' block='' left=$((how[output_bytes]))
   ((left)) || return 0
@@ -98,6 +115,8 @@ work() {
   journal_start
   exec {never}<>"$base/.sample/never"
   leave_grandchildren
+  hold_memory
+  burn_cpu
   print_output
   if [[ ${how[jitter]} != 0 ]]; then
     local limit extra
