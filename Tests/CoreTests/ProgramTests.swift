@@ -60,6 +60,30 @@ import Testing
     #expect(result.output == "333\n\(getpriority(Int32(PRIO_PROCESS.rawValue), 0) + 3)\n")
   }
 
+  @Test func aGroupThatCantBeEnteredIsToldAndDoesNotKeepTheProgramFromStarting() throws {
+    let directory = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { close(directory) }
+    var program = Program(path: "/bin/true", arguments: [], environment: [], input: 0, output: 1, error: 2)
+    program.cgroup = directory
+    let started = try program.start()
+    close(started.pidfd)
+    #expect(started.groupFailure?.number == ENOENT, "\(String(describing: started.groupFailure))")
+    var status: Int32 = -1
+    #expect(waitpid(started.pid, &status, 0) == started.pid && status == 0)
+  }
+
+  /// Where this machine lets us make a control group of version 2.
+  @Test func aProgramStartsInItsGroup() throws {
+    guard let top = ControlGroupLocation.current().unified?.directory else { return }
+    let path = "\(top)/dispatcher-test-\(getpid())"
+    guard mkdir(path, 0o755) == 0 else { return }
+    defer { rmdir(path) }
+    let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { close(directory) }
+    let result = try run("grep ^0:: /proc/self/cgroup") { $0.cgroup = directory }
+    #expect(result.output.hasSuffix("/dispatcher-test-\(getpid())\n"), "\(result.output)")
+  }
+
   @Test func aMissingProgramOrDirectoryIsAnErrorThatNamesItAndLeavesNoChild() throws {
     #expect(throws: Program.Failure.self) { try run("true") { $0.path = "/nonexistent/php" } }
     #expect(throws: Program.Failure.self) { try run("true") { $0.directory = "/nonexistent" } }

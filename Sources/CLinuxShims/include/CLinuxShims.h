@@ -96,7 +96,7 @@ struct shim_spawn {
   int32_t session;
   const struct shim_limit *limits;
   size_t limit_count;
-  /// cgroup.procs (open for writing) of the group to enter; -1 = none. A group that can't be entered does not keep the program from starting.
+  /// The directory of the control group (version 2) to start in; -1 = none. A group that can't be entered does not keep the program from starting.
   int32_t cgroup;
   /// Gets the errno of a group that could not be entered, else 0; may be NULL.
   int32_t *cgroup_error;

@@ -37,7 +37,8 @@ public struct Program {
   public var nice: Int32 = 0
   public var ownSession = true
   public var limits: [(resource: Int32, soft: UInt64, hard: UInt64)] = []
-  /// An open `cgroup.procs` to enter before exec. One that can't be entered does not keep the program from starting.
+  /// The open directory of the control group to start in. One that can't be entered does not keep the program from starting; one that is at
+  /// its limit of tasks does (EAGAIN).
   public var cgroup: Int32?
 
   /// `arguments` without the program's own name, `environment` as KEY=value.

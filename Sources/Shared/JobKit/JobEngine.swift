@@ -148,7 +148,8 @@ public final class JobEngine {
 
   private func fill() {
     guard mayTake else { return }
-    gate.look(at: .now)
+    // One slot stays open, so a type with one has nothing to ask for.
+    if slotLimit > 1 { gate.look(at: .now) }
     let allowed: Int
     if let firstTake {
       allowed = StartRamp.allowed(slots: slotLimit, elapsed: .now - firstTake, adopted: adoptedCount)

@@ -12,14 +12,13 @@ final class ScriptGroup {
   }
 
   let directory: String
-  /// Its cgroup.procs, open for writing.
+  /// Of the directory.
   let descriptor: Int32
 
   init(directory: String) throws(SystemError) {
     self.directory = directory
-    let path = directory + "/cgroup.procs"
-    descriptor = open(path, O_WRONLY | O_CLOEXEC)
-    if descriptor < 0 { throw SystemError("open \(path)") }
+    descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if descriptor < 0 { throw SystemError("open \(directory)") }
   }
 
   deinit { close(descriptor) }

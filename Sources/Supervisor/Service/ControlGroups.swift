@@ -16,15 +16,21 @@ final class ControlGroups {
   private let location: ControlGroupLocation?
   /// Whose place is asked for when a process is found in the service's own group.
   var classify: (Int32) -> ControlGroupPlan.Resident = { $0 == getpid() ? .supervisor : .unknown }
+  private let isDelegated: (String, String) -> Bool
   private var said: String?
   /// `MEMORY_MAX=512M`, by type.
   private(set) var inForce: [TaskType: [String]] = [:]
   private(set) var notInForce: [TaskType: [String]] = [:]
   private var areMade = false
 
-  init(types: [TaskType], location: ControlGroupLocation?, log: Logger) {
+  /// `isDelegated`: whether a directory with this name may be divided; replaced by tests, whose files have no such marks.
+  init(
+    types: [TaskType], location: ControlGroupLocation?, log: Logger,
+    isDelegated: @escaping (String, String) -> Bool = ControlGroups.isDelegated
+  ) {
     self.types = types
     self.log = log
+    self.isDelegated = isDelegated
     // A process that took this one's place by exec is where its predecessor was.
     if var location, location.directory.hasSuffix("/" + ControlGroupPlan.supervisor) {
       location.directory.removeLast(ControlGroupPlan.supervisor.utf8.count + 1)
@@ -56,7 +62,7 @@ final class ControlGroups {
   func startDaemon(_ program: Program) throws(SystemError) -> Int32 {
     guard areMade, let location else { return try program.startForReaper() }
     var program = program
-    let fd = open("\(location.directory)/\(ControlGroupPlan.daemons)/cgroup.procs", O_WRONLY | O_CLOEXEC)
+    let fd = open("\(location.directory)/\(ControlGroupPlan.daemons)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     // Without it the daemon stays in the supervisor's group, which has no limits either.
     program.cgroup = fd < 0 ? nil : fd
     defer { if fd >= 0 { close(fd) } }
@@ -98,7 +104,7 @@ final class ControlGroups {
     guard let location, let offered = words("cgroup.controllers") else { return nil }
     let name = location.directory.split(separator: "/").last.map(String.init) ?? "/"
     var machine = ControlGroupPlan.Machine(name: name, controllers: offered, enabled: words("cgroup.subtree_control") ?? [])
-    machine.isDelegated = Self.isDelegated(location.directory, name: name)
+    machine.isDelegated = isDelegated(location.directory, name)
     for group in [ControlGroupPlan.supervisor, ControlGroupPlan.daemons] + types.map(\.rawValue) {
       if access("\(location.directory)/\(group)/cgroup.procs", F_OK) == 0 { machine.groups.insert(group) }
     }
@@ -109,7 +115,7 @@ final class ControlGroups {
   }
 
   /// systemd marks what it gives away, which counts for root, whom no permission stops. Others are stopped by the kernel.
-  private static func isDelegated(_ directory: String, name: String) -> Bool {
+  static func isDelegated(_ directory: String, _ name: String) -> Bool {
     guard geteuid() == 0, [".service", ".scope", ".slice"].contains(where: { name.hasSuffix($0) }) else { return true }
     return ["trusted.delegate", "user.delegate"].contains { attribute in
       var byte: UInt8 = 0
