@@ -9,8 +9,6 @@ final class NodeDuty: ChildDuty {
   private static let reportInterval = Duration.seconds(30)
   /// Settings made in the web UI are in force within a minute.
   private static let lookInterval = shortenedByTests() ?? .seconds(50)
-  /// A new node's first report waits this long for its other children, so that its page has all rows from the start.
-  private static let firstPatience = Duration.seconds(10)
 
   private let sql: SQLThread
   private let log: Logger
@@ -21,6 +19,7 @@ final class NodeDuty: ChildDuty {
   private let startedAt = MonotonicTime.now
   private var reportedAt: MonotonicTime?
   private var reportedMaster: Bool?
+  private var reportedRows = 0
   private var reporting = false
   private var failing = false
   private var lookedAt: MonotonicTime?
@@ -56,20 +55,15 @@ final class NodeDuty: ChildDuty {
 
   private func report(_ now: MonotonicTime) {
     let isMaster = leads()
-    let isDue: Bool
-    if let reportedAt {
-      // Who leads is told at once.
-      isDue = now - reportedAt >= Self.reportInterval || isMaster != reportedMaster
-    } else {
-      isDue =
-        !heartbeats.isEmpty && NodeReport(settings, isMaster: isMaster, heartbeats: heartbeats).rows.count == NodeReport.types.count
-        || now - startedAt >= Self.firstPatience
-    }
+    let report = NodeReport(settings, isMaster: isMaster, heartbeats: heartbeats)
+    // Who leads is told at once, and the figures of a type as soon as its child has said them for the first time.
+    let isNews = isMaster != reportedMaster || report.rows.count > reportedRows
+    let isDue = reportedAt.map { now - $0 >= Self.reportInterval || isNews } ?? true
     guard isDue, !reporting else { return }
     reporting = true
     reportedAt = now
     reportedMaster = isMaster
-    let report = NodeReport(settings, isMaster: isMaster, heartbeats: heartbeats)
+    reportedRows = max(reportedRows, report.rows.count)
     sql.submit({ connection throws(DatabaseError) in try report.write(connection) }) { [weak self] answer in
       guard let self else { return }
       reporting = false
