@@ -28,6 +28,12 @@ extension JobEngine {
     log.error("\(error): scripts start without the limits of their type until the next reload")
   }
 
+  /// A refused fork may be the type's own limit: the kernel says the same for that and for a full machine.
+  func tasksHint(_ error: SystemError) -> String {
+    guard error.number == EAGAIN, group != nil, let limit = settings.limits[type.type]?.resources[.tasksMax] else { return "" }
+    return ", perhaps for \(Resource.tasksMax.setting(type.type))=\(limit.text)"
+  }
+
   /// Whether memory is why a script ended badly; nil: nothing says so.
   func memoryReason(_ slot: JobSlot, _ status: ExitStatus) -> String? {
     // What this process itself has ended is known as such.

@@ -61,7 +61,7 @@ extension JobEngine {
     }
     forkFailures += 1
     let pause = Duration.milliseconds(min(500 * (1 << min(forkFailures - 1, 4)), 2000) + Int.random(in: 0...300))
-    if forkFailures == 1 { log.error("can't start scripts: \(error); waiting until it works again") }
+    if forkFailures == 1 { log.error("can't start scripts: \(error)\(tasksHint(error)); waiting until it works again") }
     lastError = "\(error)"
     forkRefusedUntil = .now + pause
     slot.reset()
