@@ -59,12 +59,17 @@ public final class RedisServer {
   public func kill() { process?.end(keepingDirectory: true) }
 
   /// SIGSTOP: its sockets stay open, nothing is answered.
+  /// Of the server itself.
+  public func pid() throws -> pid_t {
+    guard let pid = try Int32(Self.read(directory + "/pid").filter(\.isNumber)) else { throw Failure(description: "no pid") }
+    return pid
+  }
+
   public func freeze() throws { try signal(SIGSTOP) }
   public func thaw() throws { try signal(SIGCONT) }
 
   private func signal(_ number: Int32) throws {
-    guard let pid = try Int32(Self.read(directory + "/pid").filter(\.isNumber)) else { throw Failure(description: "no pid") }
-    guard Glibc.kill(pid, number) == 0 else { throw Failure(description: "kill: errno \(errno)") }
+    guard Glibc.kill(try pid(), number) == 0 else { throw Failure(description: "kill: errno \(errno)") }
   }
 
   /// What redis-cli prints for a command, without the last line feed.

@@ -13,15 +13,14 @@ enum ThroughputBench {
   ]
 
   static func run(into table: inout ResultTable) throws {
-    try measure("alone", configuration, environment: [:], into: &table)
+    try measure("alone", configuration, redis: nil, into: &table)
     let redis = try RedisServer()
     let clustered = configuration.merging(["distributed_poller": true]) { $1 }
-    try measure(
-      "with Redis", clustered, environment: ["REDIS_HOST": "127.0.0.1", "REDIS_PORT": "\(redis.port)"], into: &table)
+    try measure("with Redis", clustered, redis: redis, into: &table)
   }
 
   private static func measure(
-    _ kind: String, _ configuration: [String: JSON], environment: [String: String], into table: inout ResultTable
+    _ kind: String, _ configuration: [String: JSON], redis: RedisServer?, into table: inout ResultTable
   ) throws {
     var rows: [(String, String, String)] = []
     try Scene.play(configuration, sleep: "0") { scene in
@@ -29,15 +28,18 @@ enum ThroughputBench {
       try scene.node.behave("default", "sleep=0 no_write=1 no_journal=1")
       let bare = try Self.bareLoop(scene)
 
-      scene.node.environment.merge(environment) { $1 }
+      if let redis { scene.node.environment.merge(["REDIS_HOST": "127.0.0.1", "REDIS_PORT": "\(redis.port)"]) { $1 } }
       try scene.node.start()
       _ = try scene.node.awaitChild("librenms-pollerd")
-      guard let supervisor = scene.node.dispatcher?.pid else { throw FixtureError("no dispatcher") }
+      guard let supervisor = scene.node.dispatcher?.pid, let database = scene.server.pid else { throw FixtureError("no dispatcher") }
+      let queue = try redis?.pid()
       progress("throughput \(kind): 5,000 devices always due, \(workers) workers; 6 s to warm up, \(seconds) s measured")
       pause(.seconds(6))
+      let serversBefore = (TreeUsage.cpuSeconds(database), queue.map(TreeUsage.cpuSeconds))
       let (before, countsBefore, began) = (TreeUsage(of: supervisor), try Self.counts(scene), ContinuousClock.now)
       pause(.seconds(seconds))
       let (after, counts, took) = (TreeUsage(of: supervisor), try Self.counts(scene), (ContinuousClock.now - began) / .seconds(1))
+      let servers = (TreeUsage.cpuSeconds(database), queue.map(TreeUsage.cpuSeconds))
       let jobs = counts.done - countsBefore.done
       guard jobs > 0 else { throw FixtureError("no job was done") }
       guard scene.node.stop() == .exited(0) else { throw FixtureError("the dispatcher did not stop") }
@@ -48,10 +50,14 @@ enum ThroughputBench {
         ("\(kind): jobs per second of a bare spawn and wait loop, before and after", "\(rounded(bare, 0)), \(rounded(again, 0))", ""),
         ("\(kind): dispatcher in percent of the bare loop", "\(rounded(100 * jobs / took / loop, 0)) %", ">= 85 %"),
         ("\(kind): CPU of the dispatcher's processes per job", "\(rounded(1000 * after.cpuSince(before) / jobs, 3)) ms", "<= 0.25 ms"),
+        ("\(kind): CPU of the database per job", "\(rounded(1000 * (servers.0 - serversBefore.0) / jobs, 3)) ms", ""),
         ("\(kind): SQL statements per job", rounded((counts.sql - countsBefore.sql) / jobs, 2), "<= 1"),
         ("\(kind): Redis commands per job", rounded((counts.redis - countsBefore.redis) / jobs, 2), "<= 3"),
         ("\(kind): proportional set size of the tree under load", "\(rounded(Double(after.proportionalKiB) / 1024, 1)) MiB", ""),
       ]
+      if let (before, after) = serversBefore.1.flatMap({ before in servers.1.map { (before, $0) } }) {
+        rows.append(("\(kind): CPU of Redis per job", "\(rounded(1000 * (after - before) / jobs, 3)) ms", ""))
+      }
     }
     for row in rows { table.add(row.0, row.1, goal: row.2) }
   }
