@@ -16,21 +16,23 @@ help:
 	@echo 'make bench    CPU, memory, query times and jobs per second, measured now (PARTS="idle scale": only these)'
 	@echo 'make lint     style check;  make format  applies the style'
 	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX));  make uninstall  removes it'
-	@echo 'make deps     installs the missing Debian packages; the other targets do it by themselves'
+	@echo 'make deps     installs the Debian packages that test, demo and bench need; these targets do it by themselves'
 
 deps:
 	@misc/build/deps
 
-build: deps
+build:
+	@misc/build/deps build
 	$(SWIFT) build -c release
+	@$(SWIFT) --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' | head -n 1 >.build/release/swift-version
 
 test: deps
 	@misc/build/run-tests
 
-demo: build
+demo: deps build
 	@misc/demo
 
-bench: build
+bench: deps build
 	@.build/release/dispatcher-bench $(PARTS)
 
 lint:
@@ -39,7 +41,7 @@ lint:
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
 
-install: build
+install:
 	@misc/build/install
 
 uninstall:

@@ -124,8 +124,9 @@ static int new_process(void *argument) {
 
   if (request->directory && chdir(request->directory) < 0) return fail(context);
   if (request->nice) {
-    errno = 0;
-    if (nice(request->nice) == -1 && errno != 0) return fail(context);
+    // A user without the right to go below 0 keeps the niceness that it has: the script is worth more than its priority. Whoever reads the
+    // configuration has said so.
+    (void)!nice(request->nice);
   }
   for (size_t i = 0; i < request->limit_count; i++) {
     struct rlimit limit = {request->limits[i].soft, request->limits[i].hard};

@@ -2,7 +2,7 @@ import Core
 import Logging
 import Redis
 
-/// Decides at the load of a configuration where queues and locks live: in Redis or in the children's memory (COMPAT section 3).
+/// Decides at the load of a configuration where queues and locks live: in Redis or in the children's memory.
 struct ClusterProbe {
   /// Sentinels that do not answer cost time each; with three of them two dead ones still leave enough of it.
   static let limit = Duration.seconds(8)

@@ -96,7 +96,8 @@ final class Resolution {
       remember(sources.dump)
       throw .moved
     }
-    return .resolved(settings: resolved, entries: resolver.entries, notes: resolver.notes + cronNotes(resolved))
+    return .resolved(
+      settings: resolved, entries: resolver.entries, notes: resolver.notes + cronNotes(resolved) + NicenessCheck.notes(resolved))
   }
 
   /// A file that this user can't read is said by `validate`, which can tell what to do.

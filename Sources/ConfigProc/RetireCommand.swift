@@ -23,6 +23,9 @@ struct RetireCommand: ParsableCommand {
 
 /// Takes a node out of the cluster's tables: what it has reported about itself, and what an admin has set for it.
 struct NodeRetirement {
+  /// In seconds: a living node of this program reports every 30.
+  private static let silence: Int64 = 35
+
   let reader: SourceReader
 
   /// What was done, in one line. Throws with exit code 1 when the database does not let it, and as every command when `.env` is no good.
@@ -41,6 +44,7 @@ struct NodeRetirement {
     let nothing = "there is nothing to remove: poller_cluster has no row with NODE_ID \(nodeID)"
     let found = try connection.query("SELECT `id`, `poller_name` FROM `poller_cluster` WHERE `node_id` = ?", [.text(nodeID)]).first
     guard let found, let id = found[0].int else { return nothing }
+    try expectSilence(nodeID, connection)
     let figures = try connection.query("SELECT COUNT(*) FROM `poller_cluster_stats` WHERE `parent_poller` = ?", [.int(id)]).first?[0].int
     // One statement, so that there is never a half: figures without their node would stay for ever.
     try connection.query(
@@ -53,6 +57,26 @@ struct NodeRetirement {
       removed \(found[1].text ?? "") (NODE_ID \(nodeID)): its row in poller_cluster, with the settings that were made for it in the web UI, \
       and \(figures ?? 0) in poller_cluster_stats. A service that is started here again adds itself anew
       """
+  }
+
+  /// A copied `.env`, or a container: another service may report under this id, unseen from here. Its report comes every 30 s.
+  private func expectSilence(_ nodeID: String, _ connection: DatabaseConnection) throws(DatabaseError) {
+    let sql = "SELECT `last_report`, TIMESTAMPDIFF(SECOND, `last_report`, NOW()) FROM `poller_cluster` WHERE `node_id` = ?"
+    var first: String?
+    while let row = try connection.query(sql, [.text(nodeID)]).first, let age = row[1].int, age < Self.silence, age > -Self.silence {
+      let time = row[0].text ?? ""
+      if let first, first != time {
+        throw DatabaseError(
+          kind: .statement, number: 0,
+          text: "a service that runs somewhere else has just reported as NODE_ID \(nodeID). Stop it first, or was .env copied from there?")
+      }
+      if first == nil {
+        reader.port.write(
+          Array("waiting up to \(Self.silence - age) s, to see whether another service reports as NODE_ID \(nodeID)\n".utf8))
+      }
+      first = time
+      reader.port.pause(.seconds(1))
+    }
   }
 
   /// Like `Resolution`, but without waiting: somebody sits in front of it.

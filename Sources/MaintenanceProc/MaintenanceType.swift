@@ -8,7 +8,7 @@ import JobKit
 struct MaintenanceType: SchedulerType {
   static let daily = "daily.sh"
   static let schedule = "schedule:run"
-  /// The lock of the contract (COMPAT section 3); Python nodes look whether it exists.
+  /// The lock of the contract; Python nodes look whether it exists.
   static let updateLock = "schema-update"
   /// Nodes spread over this time: at 00:00 UTC all of them would stop polling for their update at once.
   private static let spread = Duration.seconds(3600)

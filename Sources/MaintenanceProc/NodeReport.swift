@@ -2,7 +2,7 @@ import Core
 import Database
 import JobKit
 
-/// What the node says about itself in `poller_cluster` and `poller_cluster_stats` (COMPAT section 6), at one moment.
+/// What the node says about itself in `poller_cluster` and `poller_cluster_stats`, at one moment.
 struct NodeReport: Sendable {
   /// One row of `poller_cluster_stats`.
   struct TypeRow: Equatable, Sendable {
@@ -49,7 +49,7 @@ struct NodeReport: Sendable {
     }
   }
 
-  /// As the Python service reports them, whose worker counts of these types are fixed (COMPAT section 5).
+  /// As the Python service reports them, whose worker counts of these types are fixed.
   private static func workers(_ type: TaskType, _ schedule: Schedule) -> Int {
     switch type {
     case .alerting, .ping: 1

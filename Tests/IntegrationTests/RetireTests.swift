@@ -29,7 +29,17 @@ extension IntegrationTests {
         #expect(try rows(scene, "node-1") == 6)
         scene.stopOrderly()
 
-        let retired = try scene.node.command("retire")
+        // The same NODE_ID in another place: nothing here shows it but its reports.
+        try scene.server.query(
+          """
+          SET GLOBAL event_scheduler = ON;
+          CREATE EVENT twin ON SCHEDULE EVERY 2 SECOND DO UPDATE poller_cluster SET last_report = NOW() WHERE node_id = 'node-1'
+          """)
+        let twin = try scene.node.command("retire", limit: .seconds(60))
+        #expect(twin.ending == .exited(1) && twin.errors.contains("somewhere else has just reported as NODE_ID node-1"), "\(twin)")
+        #expect(try rows(scene, "node-1") == 6)
+        try scene.server.query("DROP EVENT twin")
+        let retired = try scene.node.command("retire", limit: .seconds(60))
         #expect(retired.ending == .exited(0) && retired.errors.isEmpty, "\(retired)")
         #expect(retired.output.contains("(NODE_ID node-1)") && retired.output.contains("6 in poller_cluster_stats"), "\(retired)")
         #expect(try rows(scene, "node-1") == nil && rows(scene, "node-2") == 1)

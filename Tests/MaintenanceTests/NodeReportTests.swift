@@ -29,7 +29,7 @@ import Testing
     #expect(poller == NodeReport.TypeRow(type: .poller, depth: 7, jobs: 40, seconds: 81.5, workers: 24, frequency: 300))
   }
 
-  /// COMPAT section 5: alerting 1, billing 2, ping 1, whatever a setting may say.
+  /// As the Python service reports: alerting 1, billing 2, ping 1, whatever a setting may say.
   @Test(arguments: [(TaskType.alerting, 1), (.billing, 2), (.ping, 1), (.poller, 9), (.discovery, 9), (.services, 9)])
   func workersAreReportedAsPythonDoes(type: TaskType, workers: Int) {
     let settings = settings { settings in for type in TaskType.allCases { settings[type].workers = 9 } }

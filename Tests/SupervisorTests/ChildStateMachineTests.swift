@@ -76,7 +76,7 @@ private let table: [Row] = [
   Row(from: .running, on: .replace, to: .replacing, actions: [.kill]),
   Row(from: .running, on: .kill, to: .draining, actions: [.drain(kill: true)]),
 
-  Row(from: .draining, on: .wantedOn, to: .replacing),
+  Row(from: .draining, on: .wantedOn, to: .replacing, actions: [.kill]),
   Row(from: .draining, on: .misbehaved, to: .draining, actions: [.kill]),
   Row(from: .draining, on: .exited, to: .stopped),
   Row(from: .draining, on: .exitedForGood, to: .stopped),

@@ -2,7 +2,7 @@ import Core
 import JobKit
 import Testing
 
-/// COMPAT section 5, row by row.
+/// The command lines of the contract with LibreNMS, row by row.
 @Suite struct CommandLineTests {
   struct Row: CustomTestStringConvertible, Sendable {
     var type: TaskType

@@ -1,4 +1,4 @@
-/// What a script's end means for its job: COMPAT section 5's table of exit codes.
+/// What a script's end means for its job: the table of exit codes that LibreNMS's own dispatcher keeps.
 public enum ExitCodePolicy {
   /// How a script ended.
   public enum Ending: Equatable, Sendable {

@@ -1,7 +1,7 @@
 import Core
 
 /// The level of a line that a script printed, from the word it starts with:
-/// `^\s*\[?(CRITICAL|FATAL|ERROR|ERR|WARN|WARNING|INFO|INFORMATION|DEBUG|TRACE)(\]|:|\s|-)` in any case, else INFO (COMPAT section 5).
+/// `^\s*\[?(CRITICAL|FATAL|ERROR|ERR|WARN|WARNING|INFO|INFORMATION|DEBUG|TRACE)(\]|:|\s|-)` in any case, else INFO.
 public enum LevelInference {
   private static let words: [String: LogLevel] = [
     "CRITICAL": .critical, "FATAL": .critical, "ERROR": .error, "ERR": .error, "WARN": .warning, "WARNING": .warning, "INFO": .info,

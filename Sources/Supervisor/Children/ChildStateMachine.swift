@@ -52,9 +52,10 @@ struct ChildStateMachine: Equatable, Sendable {
       state = .starting
       return [.spawn]
     case .stopping:
-      // It is on its way out because nobody wanted it; the next one follows as soon as it is gone.
-      if changed { replacing = true }
-      return []
+      // It was on its way out because nobody wanted it, and takes no work while its last script runs: its successor takes over both.
+      guard changed else { return [] }
+      replacing = true
+      return [.kill]
     case .starting, .running, .backoff, .failed:
       return []
     }

@@ -26,7 +26,7 @@ enum SupervisedTypes {
     return types.first { name.hasPrefix($0.rawValue + ".") }.map { settings[$0].frequency }
   }
 
-  /// The shortest lifetime of a lock that jobs of the type hold (COMPAT section 3); a child that is silent for longer has lost them.
+  /// The shortest lifetime of a lock that jobs of the type hold; a child that is silent for longer has lost them.
   static func shortestLock(_ type: TaskType, _ settings: Settings) -> Duration? {
     switch type {
     case .poller, .services, .ping: settings[type].frequency

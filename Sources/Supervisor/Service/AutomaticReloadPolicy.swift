@@ -1,6 +1,6 @@
 /// When the configuration is read again though nobody asked for it. Times are readings of the boot clock as time since boot.
 struct AutomaticReloadPolicy: Equatable, Sendable {
-  /// What the cheap look at the sources does not see (files that config.php includes, say) is in force after this long (DESIGN section 4).
+  /// What the cheap look at the sources does not see (files that config.php includes, say) is in force after this long.
   static let period = Duration.seconds(3600)
   /// A reading costs 0.3 s of CPU for PHP's dump: a child that has gone mad must not make it the node's main work.
   static let leastPause = Duration.seconds(10)

@@ -16,7 +16,7 @@ final class ConfigurationLoader {
 
   /// A configuration with its entries and notes; the longest lists stay far below.
   private static let frameLimit = 1024 * 1024
-  /// The dump alone may take 300 s (COMPAT section 2), and a waiting helper speaks only when its reason changes; one that said nothing
+  /// The dump alone may take 300 s, and a waiting helper speaks only when its reason changes; one that said nothing
   /// for longer starts over, which does no harm.
   private static let silenceLimit = Duration.seconds(900)
   /// After its last word, or after its reader is gone, the helper has nothing to do but to end its own children.

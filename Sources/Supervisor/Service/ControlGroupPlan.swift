@@ -52,6 +52,8 @@ struct ControlGroupPlan: Equatable, Sendable {
     var processes: [Process] = []
     /// False: systemd has not given the group away (`Delegate=`), and would have it changed under its hands.
     var isDelegated = true
+    /// systemd started this process as the main one of a service: nobody is in its group but what it has started.
+    var isOurUnit = true
   }
 
   enum Action: Equatable, Sendable {
@@ -87,7 +89,7 @@ struct ControlGroupPlan: Equatable, Sendable {
     let needed = Set(set.map(\.controller)).intersection(machine.controllers)
     guard !needed.isEmpty || isManaged else { return ControlGroupPlan(missing: set) }
     // A unit's group has nobody in it but the unit; in others (a login, a container) strangers are not to be moved around.
-    if let stranger = machine.processes.first(where: { $0.resident == .unknown }), !machine.name.hasSuffix(".service") {
+    if let stranger = machine.processes.first(where: { $0.resident == .unknown }), !machine.isOurUnit {
       let reason = "the group \(machine.name) is not this service's alone: process \(stranger.pid) is in it"
       return ControlGroupPlan(missing: set, reason: set.isEmpty ? nil : reason)
     }

@@ -17,6 +17,7 @@ final class ControlGroups {
   /// Whose place is asked for when a process is found in the service's own group.
   var classify: (Int32) -> ControlGroupPlan.Resident = { $0 == getpid() ? .supervisor : .unknown }
   private let isDelegated: (String, String) -> Bool
+  private let isOurUnit: () -> Bool
   private var said: String?
   /// `MEMORY_MAX=512M`, by type.
   private(set) var inForce: [TaskType: [String]] = [:]
@@ -26,11 +27,13 @@ final class ControlGroups {
   /// `isDelegated`: whether a directory with this name may be divided; replaced by tests, whose files have no such marks.
   init(
     types: [TaskType], location: ControlGroupLocation?, log: Logger,
-    isDelegated: @escaping (String, String) -> Bool = ControlGroups.isDelegated
+    isDelegated: @escaping (String, String) -> Bool = ControlGroups.isDelegated,
+    isOurUnit: @escaping () -> Bool = ControlGroups.isOurUnit
   ) {
     self.types = types
     self.log = log
     self.isDelegated = isDelegated
+    self.isOurUnit = isOurUnit
     // A process that took this one's place by exec is where its predecessor was.
     if var location, location.directory.hasSuffix("/" + ControlGroupPlan.supervisor) {
       location.directory.removeLast(ControlGroupPlan.supervisor.utf8.count + 1)
@@ -105,6 +108,7 @@ final class ControlGroups {
     let name = location.directory.split(separator: "/").last.map(String.init) ?? "/"
     var machine = ControlGroupPlan.Machine(name: name, controllers: offered, enabled: words("cgroup.subtree_control") ?? [])
     machine.isDelegated = isDelegated(location.directory, name)
+    machine.isOurUnit = name.hasSuffix(".service") && isOurUnit()
     for group in [ControlGroupPlan.supervisor, ControlGroupPlan.daemons] + types.map(\.rawValue) {
       if access("\(location.directory)/\(group)/cgroup.procs", F_OK) == 0 { machine.groups.insert(group) }
     }
@@ -112,6 +116,13 @@ final class ControlGroups {
       ControlGroupPlan.Process(pid: $0, resident: classify($0))
     }
     return machine
+  }
+
+  /// A terminal may be a service of the user's own systemd too: there the shell that started us is not ours to move. Before 248 systemd has
+  /// no such variable; then its own child is the main process.
+  static func isOurUnit() -> Bool {
+    guard let main = ScriptEnvironment.value("SYSTEMD_EXEC_PID") else { return getppid() == 1 }
+    return main == "\(getpid())"
   }
 
   /// systemd marks what it gives away, which counts for root, whom no permission stops. Others are stopped by the kernel.

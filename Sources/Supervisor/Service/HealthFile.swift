@@ -14,7 +14,8 @@ final class HealthFile {
   }
 
   private let log: Logger
-  private let call: BlockingCall<Touch>
+  private let loop: EventLoop
+  private var call: BlockingCall<Touch>
   private(set) var path = ""
   private var refreshedAt: MonotonicTime?
   private var failing = false
@@ -22,6 +23,7 @@ final class HealthFile {
   /// Throws when the kernel refuses a descriptor.
   init(loop: EventLoop, log: Logger) throws {
     self.log = log
+    self.loop = loop
     call = try BlockingCall(loop: loop)
     call.onEnd = { [weak self] in self?.touched($0) }
   }
@@ -32,6 +34,11 @@ final class HealthFile {
     self.path = path
     refreshedAt = nil
     failing = false
+    // A touch that hangs belongs to the old path; the new one does not wait for it.
+    if call.isRunning, let fresh = try? BlockingCall<Touch>(loop: loop) {
+      fresh.onEnd = { [weak self] in self?.touched($0) }
+      call = fresh
+    }
   }
 
   /// Creates the file or refreshes its time, when that is due. On a file system that hangs it grows old, as it should.

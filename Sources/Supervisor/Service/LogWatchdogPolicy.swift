@@ -1,4 +1,4 @@
-/// When a log file that nobody writes any more means that children are replaced (COMPAT section 8).
+/// When a log file that nobody writes any more means that children are replaced.
 ///
 /// It compares what a file looks like from one look to the next, a period apart, and never the file's time with a clock: so neither a
 /// clock that jumps nor a file server with another time makes a bark, a file that was old already when the service started has a whole

@@ -44,7 +44,8 @@ extension Supervisor {
   }
 
   func endReloadIfAnswered() {
-    guard let reload, epoch != reload.number, reload.awaiting.isEmpty else { return }
+    // While the helper still reads, another epoch is only news of the lead.
+    guard let reload, !loader.isRunning, epoch != reload.number, reload.awaiting.isEmpty else { return }
     endReload()
   }
 
@@ -62,10 +63,11 @@ extension Supervisor {
   }
 
   func finishReload(ok: Bool, _ text: String) {
-    guard let reload else { return }
-    sayEnd(of: reload, ok: ok, text)
-    answerReload(ok: ok, text)
-    self.reload = nil
+    if let reload {
+      sayEnd(of: reload, ok: ok, text)
+      answerReload(ok: ok, text)
+      self.reload = nil
+    }
     guard !reloadAgain.isEmpty, stopping == nil else { return }
     let answers = reloadAgain
     reloadAgain = []

@@ -315,7 +315,7 @@ final class ClusterCommands {
 
   // MARK: Mending
 
-  /// A key in a queue's place that is no sorted set would be in everybody's way (COMPAT section 3): it is deleted, with a warning.
+  /// A key in a queue's place that is no sorted set would be in everybody's way: it is deleted, with a warning.
   func deleteForeign(_ keys: [String], _ done: @escaping () -> Void = {}) {
     guard let last = keys.last else { return done() }
     for key in keys {

@@ -1,6 +1,6 @@
 import Core
 
-/// The names of the contract's keys in Redis (COMPAT section 3).
+/// The names of the contract's keys in Redis.
 public struct ClusterNames: Sendable {
   public static let masterLock = "librenms.lock:dispatch.master"
 

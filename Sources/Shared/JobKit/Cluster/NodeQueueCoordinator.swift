@@ -2,7 +2,7 @@ import Core
 import Logging
 
 /// Queue and locks of work that each node of a cluster has for itself: in memory, but some of it under a lock of the cluster that only
-/// one node holds at a time. A job whose lock another node holds is tried again every 5 s (COMPAT section 8).
+/// one node holds at a time. A job whose lock another node holds is tried again every 5 s.
 final class NodeQueueCoordinator: Coordinator {
   private static let retry = Duration.seconds(5)
   /// After this long a job goes on without its lock, as a Python node does: an installation must not stay without maintenance for ever
