@@ -72,6 +72,12 @@ struct NodeReport: Sendable {
     let find = "SELECT `id`, `last_report` FROM `poller_cluster` WHERE `node_id` = ?"
     let known = try connection.query(find, [.text(nodeID)]).first
     if known == nil {
+      // A server that is not strict would cut them off, and what is left then wins over the configuration.
+      for (column, text) in [("poller_name", name), ("poller_groups", groups)] where text.count > 255 {
+        throw DatabaseError(
+          kind: .statement, number: 0,
+          text: "\(column) has room for 255 characters and this node's would need \(text.count): \(text.prefix(40))…")
+      }
       try connection.query(
         """
         INSERT IGNORE INTO `poller_cluster` (`node_id`, `poller_name`, `poller_groups`, `poller_version`, `last_report`, `master`)

@@ -97,6 +97,15 @@ import Testing
       (
         machine {
           $0.name = "session-3.scope"
+          $0.isOurUnit = false
+          $0.processes.append(.init(pid: 99, resident: .unknown))
+        }, "process 99"
+      ),
+      (
+        // A terminal of a desktop is a service of the user's systemd, with the shell that started us in it.
+        machine {
+          $0.name = "app-konsole@1.service"
+          $0.isOurUnit = false
           $0.processes.append(.init(pid: 99, resident: .unknown))
         }, "process 99"
       ),

@@ -30,7 +30,7 @@ import Testing
       let lines = self.lines
       groups = ControlGroups(
         types: [.poller, .ping], location: ControlGroupLocation(top: directory.path, directory: unit + "/supervisor"),
-        log: Logger(label: "test") { _ in lines }, isDelegated: { _, _ in true })
+        log: Logger(label: "test") { _ in lines }, isDelegated: { _, _ in true }, isOurUnit: { true })
     }
 
     func text(_ path: String) -> String { readText("\(unit)/\(path)") ?? "none" }

@@ -1,5 +1,5 @@
 /// The version of the messages between supervisor and children. A child of another version is refused in `hello`.
-public let wireVersion = 1
+public let wireVersion = 2
 
 /// What a child says. Unknown cases of a newer child are dropped by the reader with a log line.
 public enum Upward: Codable, Sendable, Equatable {

@@ -30,7 +30,13 @@ extension Duration {
   /// Whole milliseconds, for logs.
   public var inMilliseconds: Int64 { nanoseconds / 1_000_000 }
 
+  /// Saturates at about ±292 years; what is no number is zero.
   public init(seconds: Double) {
-    self = .nanoseconds(Int64((seconds * 1e9).rounded()))
+    let limit = 9.2e9
+    guard !seconds.isNaN else {
+      self = .zero
+      return
+    }
+    self = .nanoseconds(Int64((min(max(seconds, -limit), limit) * 1e9).rounded()))
   }
 }

@@ -57,8 +57,11 @@ public struct TickRun: Equatable, Sendable {
   /// Seconds since the epoch at which its interval begins.
   public var boundary: Int64
   public var period: Duration
+  /// The boundary of the last run that this node knows of.
+  public var known: Int64?
 
-  public init(name: String, boundary: Int64, period: Duration) {
+  public init(name: String, boundary: Int64, period: Duration, known: Int64? = nil) {
+    self.known = known
     self.name = name
     self.boundary = boundary
     self.period = period

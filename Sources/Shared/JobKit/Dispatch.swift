@@ -114,7 +114,8 @@ public final class Dispatch {
         // `turn` comes each second anyway; a timer makes the tick exact.
         if wait < .seconds(1) { engine.loop.schedule(after: wait) { [weak self] in self?.turn(entry, at: .now) } }
       case .run(let boundary, let missed):
-        ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period)) { [weak self] result in
+        ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period, known: tick.lastBoundary)) {
+          [weak self] result in
           // Noted only when the members are queued: a process killed before that leaves the tick to its successor.
           entry.tick?.ran(boundary: boundary, monotonic: monotonic)
           guard let self else { return }
@@ -150,8 +151,6 @@ public final class Dispatch {
     let query = entry.rule.query
     engine.sql.submit({ connection throws(DatabaseError) in try query(connection) }) { [weak self] answer in
       guard let self else { return }
-      // A tick that is being queued is not asked for again: what waits then would be itself.
-      if case .success = answer, tick != nil {} else { entry.asked = false }
       switch answer {
       case .success(let jobs):
         let answered = MonotonicTime.now
@@ -164,9 +163,11 @@ public final class Dispatch {
             log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
           }
           if result != .refused { done(result) }
-          if tick != nil { entry.asked = false }
+          // Until then it is not asked again: the same members would be queued twice over, the slower the server the more often.
+          entry.asked = false
         }
       case .failure(let error):
+        entry.asked = false
         if !error.isOutage {
           engine.lastError = "\(entry.rule.name): \(error)"
           log.error("can't ask what is due (\(entry.rule.name)): \(error)")
@@ -205,13 +206,18 @@ public final class Dispatch {
       }
     }
     guard !items.isEmpty || tick != nil else { return done(.done) }
+    // What waits in memory is lost with the process: its tick counts when its run has begun.
+    if let tick, case .tick(let index, _) = rule.trigger, engine.type.keepsTicks || !engine.type.queuesAreShared,
+      !engine.settings.isClustered || !engine.type.queuesAreShared
+    {
+      for item in items { unbegun[item.payload] = (index, tick.boundary) }
+    }
     guard let tick, engine.type.keepsTicks else {
       return engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick, done)
     }
     // Where the last runs are, asked before this one is queued; the answers come in order.
     var presences: [Presence] = []
     for item in items {
-      if !engine.settings.isClustered, case .tick(let index, _) = rule.trigger { unbegun[item.payload] = (index, tick.boundary) }
       engine.coordinator.presence(of: item) { presences.append($0) }
     }
     engine.coordinator.enqueue(items, respectingLocks: rule.respectsLocks, tick: tick) { [weak self] result in

@@ -190,6 +190,12 @@ public final class JobEngine {
 
   /// Asks whether the job should still run, and starts it.
   private func consider(_ job: TakenJob, _ slot: JobSlot) {
+    guard !draining else {
+      // Taken by a question that was on its way when the stop came.
+      slot.reset()
+      coordinator.putBack(job)
+      return finishDrainIfIdle()
+    }
     guard let check = type.check(job.item, settings) else { return start(job, slot) }
     sql.submit(check) { [weak self] answer in
       guard let self else { return }

@@ -180,11 +180,13 @@ final class ClusterCommands {
   // MARK: Filling
 
   /// Adds one chunk; the answer -1 says that the master lock is not ours any more, -2 that the tick was queued before.
-  func enqueue(_ items: [QueueItem], respectingLocks: Bool, leader: String, tick: TickRun?, _ done: @escaping Done) {
+  func enqueue(_ items: [QueueItem], respectingLocks: Bool, leader: String, tick: TickRun?, isLast: Bool = true, _ done: @escaping Done) {
     let key = tick.map { names.tick($0.name) }
     // Long enough to be found by whoever leads next, short enough to vanish with the type.
     let lifetime = milliseconds((tick?.period ?? .zero) * 3 + .seconds(60))
     var arguments = [leader, respectingLocks ? "1" : "0", String(tick?.boundary ?? 0), lifetime]
+    let known = tick?.known.map { String($0) } ?? ""
+    arguments += [known, isLast ? "1" : "0"]
     for item in items {
       let lock = lockPrefix + (usesGroupLocks ? String(item.group) : item.payload)
       arguments += [names.queue(item.group), text(item.score), item.payload, lock]
@@ -198,9 +200,9 @@ final class ClusterCommands {
           guard let tick, let key else { return plainEnqueue(items, done) }
           link.send(["GET", key]) { [weak self] result in
             guard let self, case .success(let last) = result else { return done(result) }
-            if let last = last.integer, last >= tick.boundary { return done(.success(.integer(-2))) }
+            if let last = last.integer, last >= tick.boundary, last != tick.known { return done(.success(.integer(-2))) }
             plainEnqueue(items) { [weak self] result in
-              if case .success = result { self?.link.send(["SET", key, String(tick.boundary), "PX", lifetime]) { _ in } }
+              if case .success = result, isLast { self?.link.send(["SET", key, String(tick.boundary), "PX", lifetime]) { _ in } }
               done(result)
             }
           }

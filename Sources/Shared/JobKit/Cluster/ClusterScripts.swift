@@ -77,23 +77,24 @@ public enum ClusterScripts {
 
   /// Queues members while the master lock is still ours. KEYS: master lock, and the tick if there is one (an
   /// empty name would be refused to users that may use `librenms.*` only). ARGV: owner, `1` to leave out members
-  /// whose lock is held, the tick's boundary and its lifetime in ms, then fours of queue, score, member and the member's lock. Answer: how
-  /// many were added, -1 = the lock is not ours any more, -2 = the tick was queued before. The tick is noted last: a failure in the middle
-  /// leaves it to be done again.
+  /// whose lock is held, the tick's boundary and its lifetime in ms, the last boundary that the leader knows of (may be empty), `1` with
+  /// the last of a tick's chunks, then fours of queue, score, member and the member's lock. Answer: how many were added, -1 = the lock is not
+  /// ours any more, -2 = the tick was queued before. A tick is noted with its last chunk: a failure in the middle leaves it to be done again.
+  /// A later boundary that the leader knows of is no other leader's run, but a clock that was set back.
   public static let enqueue = RedisScript(
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
     if KEYS[2] then
       local last = redis.call('GET', KEYS[2])
-      if last and tonumber(last) >= tonumber(ARGV[3]) then return -2 end
+      if last and tonumber(last) >= tonumber(ARGV[3]) and last ~= ARGV[5] then return -2 end
     end
     local added = 0
-    for i = 5, #ARGV, 4 do
+    for i = 7, #ARGV, 4 do
       if ARGV[2] == '0' or redis.call('EXISTS', ARGV[i + 3]) == 0 then
         added = added + redis.call('ZADD', ARGV[i], 'NX', ARGV[i + 1], ARGV[i + 2])
       end
     end
-    if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
+    if KEYS[2] and ARGV[6] == '1' then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
     return added
     """)
 

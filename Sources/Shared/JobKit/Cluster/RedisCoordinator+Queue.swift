@@ -19,7 +19,8 @@ extension RedisCoordinator {
   ) {
     guard !rest.isEmpty || tick != nil else { return done(.done) }
     let part = Array(rest.prefix(Self.chunk))
-    commands.enqueue(part, respectingLocks: respectingLocks, leader: leader, tick: tick) { [weak self] result in
+    let next = rest.dropFirst(Self.chunk)
+    commands.enqueue(part, respectingLocks: respectingLocks, leader: leader, tick: tick, isLast: next.isEmpty) { [weak self] result in
       guard let self else { return }
       switch result {
       case .success(.integer(-1)):
@@ -30,7 +31,8 @@ extension RedisCoordinator {
         complain("queue work in Redis", of: nil)
         // Other groups' work is other nodes'.
         if (reply.integer ?? 0) > 0, part.contains(where: { groups().contains($0.group) }) { somethingWaits() }
-        enqueue(rest.dropFirst(Self.chunk), respectingLocks: respectingLocks, tick: nil, done)
+        guard !next.isEmpty else { return done(.done) }
+        enqueue(next, respectingLocks: respectingLocks, tick: tick, done)
       case .failure(let error):
         complain("queue work in Redis", of: error)
         done(.refused)

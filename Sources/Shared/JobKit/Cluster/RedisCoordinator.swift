@@ -32,7 +32,7 @@ public final class RedisCoordinator: Coordinator {
   /// Ends that the server has not taken yet.
   private var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
   /// Cool-downs from the job table; only set anew when the server has lost them.
-  private var restored: [(lock: String, owner: String, until: MonotonicTime)] = []
+  private var holds: [String: (owner: String, until: MonotonicTime)] = [:]
   private(set) var reconciled = false
   private var reconciling = false
   /// What the server holds under the key that shows that it has not forgotten everything; nil = nothing, or not known.
@@ -151,12 +151,12 @@ public final class RedisCoordinator: Coordinator {
         commands.putBack(job) { _ in }
       }
       if lost > 0 { log.warning("\(lost) jobs that were taken and never started are back in the queue") }
-      for cooldown in restored where cooldown.until > now {
+      holds = holds.filter { $0.value.until > now }
+      for (lock, cooldown) in holds {
         link.send([
-          "SET", lockPrefix + cooldown.lock, cooldown.owner, "PX", String((cooldown.until - now).nanoseconds / 1_000_000 + 1), "NX",
+          "SET", lock, cooldown.owner, "PX", String((cooldown.until - now).nanoseconds / 1_000_000 + 1), "NX",
         ]) { _ in }
       }
-      restored = []
       reconciled = true
       reconciling = false
       if mastership.turn(at: Self.instant()) == .claim { claim() }
@@ -296,6 +296,7 @@ public final class RedisCoordinator: Coordinator {
     held[job.slot] = nil
     let until = hold.map { MonotonicTime.now + $0 }
     ending[job.slot, default: 0] += 1
+    holds[job.lock] = until.map { (job.owner, $0) }
     commands.finish(job, hold: hold.flatMap { $0 > .zero ? $0 : nil }) { [weak self] result in
       self?.ended(job.slot)
       // Nothing is known of it: done again when the server is back. Doing it twice does no harm.
@@ -327,7 +328,7 @@ public final class RedisCoordinator: Coordinator {
   }
 
   public func restore(lock: String, owner: String, until: MonotonicTime) {
-    restored.append((lock, owner, until))
+    holds[lockPrefix + lock] = (owner, until)
   }
 
   /// The server is asked in the same step that enqueues.
