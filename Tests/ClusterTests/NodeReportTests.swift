@@ -4,7 +4,7 @@ import Testing
 
 extension ClusterTests {
   @Suite struct NodeReportTests {
-    /// The rules of the web page and of validate.php, at every look, through a kill, a stop and a restart of Redis.
+    /// The rules of the web page and of validate.php, at every look, through a kill, a stop and a retirement.
     @Test func theClusterPageIsRightThroughDeathsAndRestarts() throws {
       try Cluster.play(nodes: 3, sleep: "0.2") { cluster in
         try cluster.database.addDevices(30, lastPolled: spreadOverPeriod)
@@ -54,6 +54,14 @@ extension ClusterTests {
         #expect(cluster.nodes[leader].dispatcher?.wait(.seconds(20)) == .exited(0))
         try settle(all.subtracting(["n\(leader + 1)"]), within: .seconds(6))
         progress("a stopped master is off the page after \(seconds(wallClock() - moment))")
+        // A node that is taken out for good leaves nothing behind, and one that comes back adds itself anew.
+        let gone = "n\(leader + 1)"
+        let retired = try cluster.nodes[leader].command("retire", limit: .seconds(60))
+        #expect(retired.ending == .exited(0) && retired.output.contains("(NODE_ID \(gone))"), "\(retired)")
+        let left = try ClusterReport(cluster.database)
+        #expect(!left.nodes.contains { $0.id == gone } && left.faults(live: all.subtracting([gone])).isEmpty, "\(left)")
+        let orphans = "SELECT COUNT(*) FROM poller_cluster_stats WHERE parent_poller NOT IN (SELECT id FROM poller_cluster)"
+        #expect(try cluster.database.query(orphans) == [["0"]])
         try cluster.nodes[leader].start()
         try settle(all, within: .seconds(40))
         try watch(all, for: fullLength ? 120 : 10)
