@@ -3,6 +3,7 @@ import Logging
 import Redis
 import RedisFixture
 import Synchronization
+import Testing
 
 @testable import JobKit
 
@@ -56,6 +57,15 @@ final class ClusterScene {
 
   deinit { link.stop() }
 
+  /// One that leads.
+  static func leading(_ server: RedisServer, withScripts: Bool) throws -> ClusterScene {
+    // The leader of an empty server would wait for the other nodes.
+    try server.command("SET", "librenms.memory", "before")
+    let scene = try ClusterScene(try server.settings(withScripts: withScripts))
+    #expect(scene.turn { scene.coordinator.leads })
+    return scene
+  }
+
   /// True as soon as the condition holds, false at the limit.
   @discardableResult
   func turn(until limit: Duration = .seconds(6), _ condition: () throws -> Bool) rethrows -> Bool {
@@ -108,4 +118,16 @@ final class LogLines: LogHandler, Sendable {
   }
 
   func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
+}
+
+extension RedisServer {
+  /// The way to the server, if need be as a user to whom the ACL forbids scripts.
+  func settings(withScripts: Bool) throws -> RedisSettings {
+    guard !withScripts else { return settings }
+    try command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "&*", "+@all", "-@scripting")
+    var settings = settings
+    settings.user = "limited"
+    settings.password = "secret"
+    return settings
+  }
 }

@@ -10,16 +10,6 @@ import Testing
   private let queue = "librenms.queue:billing:0"
   private let lock = "librenms.lock:billing.device.poll"
 
-  private func redis(_ server: RedisServer, withScripts: Bool) throws -> RedisSettings {
-    var settings = server.settings
-    if !withScripts {
-      try server.command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "&*", "+@all", "-@scripting")
-      settings.user = "limited"
-      settings.password = "secret"
-    }
-    return settings
-  }
-
   private func scene(_ settings: RedisSettings, _ name: String) throws -> ClusterScene {
     let scene = try ClusterScene(settings, name: name, type: .billing, keepsTicks: true, mayLead: false)
     #expect(scene.turn { scene.coordinator.depthIsKnown })
@@ -40,7 +30,7 @@ import Testing
   @Test(arguments: [true, false])
   func aTickWhoseLockIsHeldStaysUntilItIsFreeAndOthersPassIt(withScripts: Bool) throws {
     let server = try RedisServer()
-    let settings = try redis(server, withScripts: withScripts)
+    let settings = try server.settings(withScripts: withScripts)
     let (first, second) = (try scene(settings, "n1"), try scene(settings, "n2"))
     #expect(presence(second, "poll") == .absent)
     try server.command("ZADD", queue, "1", "poll")
@@ -71,7 +61,7 @@ import Testing
   @Test(arguments: [true, false])
   func aTickThatIsHeldUpIsAskedForOnceASecondAndTakenWithinOne(withScripts: Bool) throws {
     let server = try RedisServer()
-    let scene = try scene(try redis(server, withScripts: withScripts), "n1")
+    let scene = try scene(try server.settings(withScripts: withScripts), "n1")
     var takes = 0
     var job: TakenJob?
     // As the engine does it with one free slot.

@@ -8,19 +8,6 @@ import Testing
 @Suite(.serialized) struct TimedRunTests {
   private let key = "librenms.tick:poller:timed"
 
-  private func scene(_ server: RedisServer, withScripts: Bool) throws -> ClusterScene {
-    var settings = server.settings
-    if !withScripts {
-      try server.command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "&*", "+@all", "-@scripting")
-      settings.user = "limited"
-      settings.password = "secret"
-    }
-    try server.command("SET", "librenms.memory", "before")
-    let scene = try ClusterScene(settings)
-    #expect(scene.turn { scene.coordinator.leads })
-    return scene
-  }
-
   private func items(_ numbers: Range<Int>) -> [QueueItem] { numbers.map { QueueItem(payload: "\($0)", group: 0, score: 5) } }
 
   private func run(_ scene: ClusterScene, _ numbers: Range<Int>, _ tick: TickRun) -> EnqueueResult? {
@@ -33,7 +20,7 @@ import Testing
   /// A leader that is interrupted after its first chunk has not run the tick: the next one queues all of it.
   @Test(arguments: [true, false]) func aTickIsNotedWithItsLastChunk(withScripts: Bool) throws {
     let server = try RedisServer()
-    let scene = try scene(server, withScripts: withScripts)
+    let scene = try ClusterScene.leading(server, withScripts: withScripts)
     let tick = TickRun(name: "timed", boundary: 600, period: .seconds(300), known: 300)
     var first = false
     scene.coordinator.commands.enqueue(
@@ -52,7 +39,7 @@ import Testing
   /// The last run lies in the future of a clock that was set back: who knows of it goes on from there, others must not.
   @Test(arguments: [true, false]) func aClockThatWasSetBackDoesNotHoldUpTheTicks(withScripts: Bool) throws {
     let server = try RedisServer()
-    let scene = try scene(server, withScripts: withScripts)
+    let scene = try ClusterScene.leading(server, withScripts: withScripts)
     #expect(run(scene, 0..<1, TickRun(name: "timed", boundary: 6000, period: .seconds(300), known: 5700)) == .done)
     #expect(scene.turn(until: .seconds(2)) { (try? server.command("GET", key)) == "6000" })
     #expect(run(scene, 0..<1, TickRun(name: "timed", boundary: 2400, period: .seconds(300), known: 2100)) == .alreadyTicked)
@@ -63,7 +50,7 @@ import Testing
 
   @Test func aHoldIsThereAgainAfterALossOfData() throws {
     let server = try RedisServer()
-    let scene = try scene(server, withScripts: true)
+    let scene = try ClusterScene.leading(server, withScripts: true)
     #expect(scene.enqueue(["7"]) == .done)
     guard case .job(let job)? = scene.take() else { return #expect(Bool(false), "7 waits") }
     scene.coordinator.finish(job, hold: .seconds(50))

@@ -6,24 +6,10 @@ import Testing
 
 /// Keys of another type in the place of queues, on a real server.
 @Suite(.serialized) struct WrongTypeTests {
-  private func scene(_ server: RedisServer, withScripts: Bool) throws -> ClusterScene {
-    var settings = server.settings
-    if !withScripts {
-      try server.command("ACL", "SETUSER", "limited", "on", ">secret", "~librenms.*", "&*", "+@all", "-@scripting")
-      settings.user = "limited"
-      settings.password = "secret"
-    }
-    // The leader of an empty server would wait for the other nodes.
-    try server.command("SET", "librenms.memory", "before")
-    let scene = try ClusterScene(settings)
-    #expect(scene.turn { scene.coordinator.leads })
-    return scene
-  }
-
   @Test(arguments: [true, false])
   func aLeaderQueuesForAnotherNodesGroupWhateverStandsInItsPlace(withScripts: Bool) throws {
     let server = try RedisServer()
-    let scene = try scene(server, withScripts: withScripts)
+    let scene = try ClusterScene.leading(server, withScripts: withScripts)
     let queue = "librenms.queue:poller:5"
     try server.command("SET", queue, "of another type")
     var result: EnqueueResult?
@@ -47,7 +33,7 @@ import Testing
   @Test(arguments: [true, false])
   func takingAndLiftingMendTheirQueueToo(withScripts: Bool) throws {
     let server = try RedisServer()
-    let scene = try scene(server, withScripts: withScripts)
+    let scene = try ClusterScene.leading(server, withScripts: withScripts)
     let queue = "librenms.queue:poller:0"
     try server.command("LPUSH", queue, "x")
     #expect(scene.take() == .empty)

@@ -232,7 +232,7 @@ public final class ChildProcess {
     let dispatch = Dispatch(engine: engine, log: log)
     self.dispatch = dispatch
     onDemand = OnDemand(engine: engine)
-    engine.onConcluded = { [weak self] item, _ in
+    engine.onConcluded = { [weak self] item in
       if type.changesConfiguration(item) { self?.channel.send(Upward.reloadWanted(reason: "\(item.payload) has ended")) }
     }
     duty = makeDuty(

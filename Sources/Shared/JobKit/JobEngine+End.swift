@@ -49,7 +49,7 @@ extension JobEngine {
       stayedDue.succeeded(job.item.payload, startedAt: .nanoseconds(slot.startedAt.nanoseconds), at: .nanoseconds(now.nanoseconds))
     }
     report(slot, job, ending, verdict, hold: hold, detail: detail)
-    onConcluded?(job.item, verdict.outcome)
+    onConcluded?(job.item)
     table.free(slot.index)
     slot.reset()
     finishDrainIfIdle()

@@ -48,7 +48,7 @@ public final class JobEngine {
   /// Called when a job is in the table, just before its process is started: from then on it is not lost.
   var onBegun: ((QueueItem) -> Void)?
   /// Called at each job's end, once it is judged.
-  public var onConcluded: ((QueueItem, ExitCodePolicy.Outcome) -> Void)?
+  public var onConcluded: ((QueueItem) -> Void)?
 
   public init(
     loop: EventLoop, type: any SchedulerType, settings: Settings, table: JobTable, cooldowns: CooldownFile?, coordinator: any Coordinator,
