@@ -82,6 +82,9 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   public var lastError: String?
   /// Outside faults that a restart can't cure.
   public var outages: Set<Outage> = []
+  /// Why no job starts or is queued although every server answers, in one line: refused commands, a table without usable slots. nil = nothing
+  /// of that. A node with such a fault is not healthy.
+  public var fault: String?
   /// Output bytes of scripts that a full or stuck target could not take.
   public var droppedOutput: UInt64 = 0
   /// What the child has asked of the servers since it started: SQL statements, and commands to Redis with those to Sentinels.
