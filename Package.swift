@@ -72,7 +72,7 @@ let package = Package(
     // Children and a configuration helper that behave as badly as a test wants.
     .executableTarget(
       name: "SupervisorStandIn", dependencies: ["Core", "CLinuxShims"], path: "Tests/SupervisorStandIn", swiftSettings: strict),
-    .target(name: "MariaDBFixture", dependencies: ["Core"], path: "Tests/MariaDBFixture", swiftSettings: strict),
+    .target(name: "MariaDBFixture", dependencies: ["Core", "Fixture"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
     .target(name: "RedisFixture", dependencies: ["Core"], path: "Tests/RedisFixture", swiftSettings: strict),
     tests("RedisTests", ["Redis", "Core", "CLinuxShims", "RedisFixture", logging]),

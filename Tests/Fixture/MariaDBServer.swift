@@ -5,58 +5,65 @@ public final class MariaDBServer {
   public let directory: TemporaryDirectory
   public let port: Int
   /// With the characters that a quoting mistake would trip over.
-  public let password = "it's a pass word #1"
+  private static let password = "it's a pass word #1"
+  public var password: String { Self.password }
   public var socket: String { directory.path + "/db.sock" }
+  private var dataDirectory = ""
   private let bufferPool: String
   private let mark: ProcessMark
   private var process: ChildProcess?
   public var pid: Int32? { process?.pid }
 
-  /// Makes the data directory, starts the server and creates database and user `librenms` with the tables of LibreNMS.
+  /// Copies a data directory with database and user `librenms` and the tables of LibreNMS, and starts the server on it.
   public init(mark: ProcessMark, bufferPool: String = "48M") throws {
     self.mark = mark
     self.bufferPool = bufferPool
     directory = try TemporaryDirectory()
     port = try Self.freePort()
-    let made = try ChildProcess.run(
-      [
-        "mariadb-install-db", "--no-defaults", "--datadir=\(directory.path)/data", "--auth-root-authentication-method=normal",
-        "--skip-test-db", "--innodb-log-file-size=8M",
-      ] + Self.userOption, environment: environment)
-    guard made.ending == .exited(0) else { throw FixtureError("mariadb-install-db: \(made.ending)\n\(made.output)\(made.errors)") }
+    let schema = SampleNode.sampleDirectory + "/schema.sql"
+    let template = MariaDBTemplate(name: "librenms", key: Self.preparation + (readText(schema) ?? "")) { [self] place in
+      // A server on the template itself, in the place of the one to come.
+      dataDirectory = place + "/data"
+      try start()
+      _ = try administer(Self.preparation, database: "")
+      let tables = try ChildProcess.run(client(database: "librenms"), input: schema)
+      guard tables.ending == .exited(0) else { throw FixtureError("schema.sql: \(tables.errors)") }
+      stop()
+    }
+    try template.copy(into: directory.path, environment: environment)
+    dataDirectory = directory.path + "/data"
     try start()
+  }
+
+  private static let preparation: String = {
     let literal = password.replacing("'", with: "''")
-    _ = try administer(
-      """
+    return """
       CREATE DATABASE librenms CHARACTER SET utf8mb4;
       CREATE USER librenms@'%' IDENTIFIED BY '\(literal)'; GRANT ALL ON librenms.* TO librenms@'%';
       CREATE USER librenms@localhost IDENTIFIED BY '\(literal)'; GRANT ALL ON librenms.* TO librenms@localhost;
-      """, database: "")
-    let tables = try ChildProcess.run(client(database: "librenms"), input: SampleNode.sampleDirectory + "/schema.sql")
-    guard tables.ending == .exited(0) else { throw FixtureError("schema.sql: \(tables.errors)") }
-  }
+      """
+  }()
 
   /// With a place of its own for temporary tables: servers with the same process id in other name spaces would share their names in /tmp.
   private var environment: [String: String] { mark.environment(["TMPDIR": directory.path]) }
 
-  private static var userOption: [String] { geteuid() == 0 ? ["--user=root"] : [] }
-
-  /// Asks the kernel for a port that nobody uses.
+  /// A port that nobody listens on, below those that the kernel gives to outgoing connections: a server that restarts needs it again.
   public static func freePort() throws -> Int {
-    let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
-    guard descriptor >= 0 else { throw FixtureError.system("socket", errno) }
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let code = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0 ? 0 : errno
+    for _ in 0..<200 {
+      let port = Int.random(in: 15_000..<32_000)
+      let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+      guard descriptor >= 0 else { throw FixtureError.system("socket", errno) }
+      defer { close(descriptor) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = in_port_t(UInt16(port).bigEndian)
+      address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+      let bound = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
       }
+      if bound == 0 { return port }
     }
-    guard code == 0 else { throw FixtureError.system("bind", code) }
-    return Int(UInt16(bigEndian: address.sin_port))
+    throw FixtureError("no free port")
   }
 
   /// Starts the server on its data and waits until it answers.
@@ -64,11 +71,11 @@ public final class MariaDBServer {
     let log = directory.path + "/server.log"
     let started = try ChildProcess(
       [
-        "mariadbd", "--no-defaults", "--datadir=\(directory.path)/data", "--socket=\(socket)", "--port=\(port)",
+        "mariadbd", "--no-defaults", "--datadir=\(dataDirectory)", "--socket=\(socket)", "--port=\(port)",
         "--bind-address=127.0.0.1", "--pid-file=\(directory.path)/pid", "--innodb-buffer-pool-size=\(bufferPool)",
         "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-log-bin",
         "--skip-name-resolve", "--max-connections=400",
-      ] + Self.userOption, environment: environment, output: .file(log), errors: .file(log))
+      ] + MariaDBTemplate.userOption, environment: environment, output: .file(log), errors: .file(log))
     process = started
     let answers = try eventually(within: .seconds(30), every: .milliseconds(50)) {
       if let ending = started.poll() { throw FixtureError("mariadbd ended: \(ending)\n\(readText(log) ?? "")") }

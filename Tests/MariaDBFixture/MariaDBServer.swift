@@ -1,4 +1,5 @@
 import Core
+import Fixture
 import Glibc
 
 /// A throw-away MariaDB: own data directory, own socket, one loopback port, no configuration file.
@@ -24,21 +25,8 @@ public final class MariaDBServer: @unchecked Sendable {
   public init(arguments: [String] = []) throws {
     self.arguments = arguments
     directory = try Self.temporaryDirectory()
-    port = try Self.freePort()
-    let install = [
-      "mariadb-install-db", "--no-defaults", "--datadir=\(directory)/data", "--auth-root-authentication-method=normal",
-      "--skip-test-db", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M",
-    ]
-    // On a busy machine the bootstrap of the server may fail; what it left would make a second try fail too.
-    var status: Int32 = -1
-    for _ in 0..<3 where status != 0 {
-      _ = try Self.run(["rm", "-rf", directory + "/data"], output: "/dev/null")
-      status = try Self.run(install + Self.asRoot, output: directory + "/install.log")
-    }
-    guard status == 0 else {
-      let log = FileText.read(directory + "/install.log", limit: 4096) ?? ""
-      throw Failure(description: "mariadb-install-db: status \(status): \(log.suffix(1500))")
-    }
+    port = try Fixture.MariaDBServer.freePort()
+    try MariaDBTemplate(name: "plain").copy(into: directory)
     try write(
       """
       CREATE DATABASE IF NOT EXISTS librenms CHARACTER SET utf8mb4;

@@ -19,19 +19,6 @@ extension MariaDBServer {
     return withUnsafePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) } }
   }
 
-  static func freePort() throws -> Int {
-    let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { throw Failure(description: "socket: errno \(errno)") }
-    defer { close(descriptor) }
-    guard withLoopback(port: 0, { bind(descriptor, $0, $1) }) == 0 else { throw Failure(description: "bind: errno \(errno)") }
-    var address = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-    }
-    return Int(UInt16(bigEndian: address.sin_port))
-  }
-
   /// Runs a program to its end and returns its exit code, -1 for a signal.
   public static func run(_ arguments: [String], output: String) throws -> Int32 {
     let child = try spawn(arguments, standardInput: nil, output: output, ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
