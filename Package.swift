@@ -59,8 +59,11 @@ let package = Package(
     childProcess("BillingProc"),
     childProcess("MaintenanceProc"),
 
-    tests("CoreTests", ["Core", "CLinuxShims"]),
-    tests("JobKitTests", ["JobKit", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", logging]),
+    // A world without a kernel, a network or a clock that runs by itself.
+    .target(name: "Simulation", dependencies: ["Core"], path: "Tests/Simulation", swiftSettings: strict),
+    tests("CoreTests", ["Core", "CLinuxShims", "Simulation"]),
+    tests(
+      "JobKitTests", ["JobKit", "Simulation", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", logging]),
     .testTarget(
       name: "TypeTests",
       dependencies: [

@@ -1,4 +1,5 @@
 import Core
+import Simulation
 import Testing
 
 @testable import JobKit
@@ -11,21 +12,20 @@ import Testing
     ([0, 60, 120], .seconds(1), [["0"], ["60"], ["120"]]),
   ])
   func whatIsDueAlmostTogetherIsReleasedTogether(_ waits: [Int], _ period: Duration, _ expected: [[String]]) throws {
-    let loop = try EventLoop()
+    let poller = SimulatedPoller()
+    let loop = EventLoop(poller: poller, generator: SeededGenerator(seed: 1))
     var released: [[String]] = []
-    let work = DelayedWork(loop: loop) { released.append($0.map(\.payload)) }
-    let start = MonotonicTime.now + .milliseconds(30)
+    let start = loop.now + .milliseconds(30)
+    let work = DelayedWork(loop: loop) {
+      #expect(loop.now >= start)
+      released.append($0.map(\.payload))
+    }
     for wait in waits {
       work.add(QueueItem(payload: "\(wait)", group: 0, score: 1), until: start + .milliseconds(wait), period: period)
       // A member that waits already is not queued twice.
       work.add(QueueItem(payload: "\(wait)", group: 0, score: 1), until: start, period: period)
     }
-    let end = MonotonicTime.now + .seconds(5)
-    while released.flatMap({ $0 }).count < waits.count, MonotonicTime.now < end {
-      let before = released.count
-      try loop.turn(limit: .milliseconds(10))
-      if released.count > before { #expect(MonotonicTime.now >= start) }
-    }
+    while released.flatMap({ $0 }).count < waits.count, loop.now < start + .seconds(5) { try loop.turn(limit: .milliseconds(10)) }
     #expect(released == expected)
   }
 }

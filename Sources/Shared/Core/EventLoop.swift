@@ -1,54 +1,57 @@
-import CLinuxShims
-import Glibc
-
-/// What a descriptor is ready for.
-public struct Readiness: OptionSet, Sendable {
-  public let rawValue: UInt32
-  public init(rawValue: UInt32) { self.rawValue = rawValue }
-
-  public static let readable = Readiness(rawValue: UInt32(SHIM_READABLE))
-  public static let writable = Readiness(rawValue: UInt32(SHIM_WRITABLE))
-  /// Always reported, never asked for.
-  public static let failed = Readiness(rawValue: UInt32(SHIM_ERROR) | UInt32(SHIM_HANGUP))
-}
-
-/// One thread's wait for descriptors and timers. Everything of a process that decides runs here, so nothing here may block.
+/// One thread's wait for descriptors and timers. Everything of a process that decides runs here, so nothing here may block, and everything that
+/// differs from run to run comes from here: the clocks and the dice.
 ///
 /// The loop keeps no descriptor open: its caller owns what it watches, and calls `unwatch` before closing it.
 public final class EventLoop {
   public typealias Handler = (Readiness) -> Void
 
-  private let epoll: Int32
+  private let poller: any Poller
+  private var generator: any RandomNumberGenerator
   private var handlers: [Int32: (generation: UInt64, handler: Handler)] = [:]
   private var generation: UInt64 = 0
   private var timers = TimerQueue<() -> Void>()
   private var stopped = false
   private var deferred: [() -> Void] = []
 
-  /// Throws `SystemError` when the kernel refuses another epoll descriptor.
-  public init() throws {
-    epoll = try SystemError.check(shim_epoll_create(), "epoll_create1")
+  /// A loop on the kernel's clocks and descriptors. Throws `SystemError` when the kernel refuses another epoll descriptor.
+  public convenience init() throws {
+    self.init(poller: try EpollPoller(), generator: SystemRandomNumberGenerator())
   }
 
-  deinit { close(epoll) }
+  public init(poller: any Poller, generator: any RandomNumberGenerator) {
+    self.poller = poller
+    self.generator = generator
+  }
+
+  // MARK: Clocks and dice
+
+  /// The clock of all timers: CLOCK_BOOTTIME, or the simulation's.
+  public var now: MonotonicTime { poller.now }
+
+  /// The wall clock as a duration since the epoch. Used where LibreNMS aligns to it, and nowhere else: it jumps.
+  public var wall: Duration { poller.wall }
+
+  public func random(in range: ClosedRange<Double>) -> Double { .random(in: range, using: &generator) }
+
+  public func random(in range: ClosedRange<Int>) -> Int { .random(in: range, using: &generator) }
+
+  // MARK: Descriptors and timers
 
   public func watch(_ fd: Int32, for readiness: Readiness, _ handler: @escaping Handler) throws(SystemError) {
-    try SystemError.check(shim_epoll_add(epoll, fd, readiness.rawValue), "epoll_ctl add")
+    try poller.add(fd, readiness)
     generation += 1
     handlers[fd] = (generation, handler)
   }
 
-  public func change(_ fd: Int32, to readiness: Readiness) {
-    _ = shim_epoll_modify(epoll, fd, readiness.rawValue)
-  }
+  public func change(_ fd: Int32, to readiness: Readiness) { poller.change(fd, to: readiness) }
 
   public func unwatch(_ fd: Int32) {
-    if handlers.removeValue(forKey: fd) != nil { _ = shim_epoll_remove(epoll, fd) }
+    if handlers.removeValue(forKey: fd) != nil { poller.remove(fd) }
   }
 
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> TimerToken {
-    timers.set(at: .now + delay, body)
+    timers.set(at: now + delay, body)
   }
 
   @discardableResult
@@ -61,12 +64,14 @@ public final class EventLoop {
   /// Calls `body` after the handlers of this turn.
   public func afterTurn(_ body: @escaping () -> Void) { deferred.append(body) }
 
+  // MARK: Turning
+
   public func stop() { stopped = true }
 
   /// `stop` was called: this turn is the last one.
   public var isStopped: Bool { stopped }
 
-  /// Turns until `stop`. Throws only when epoll itself fails, which means a broken process.
+  /// Turns until `stop`. Throws only when waiting itself fails, which means a broken process.
   public func run() throws(SystemError) {
     stopped = false
     while !stopped { try turn() }
@@ -74,26 +79,21 @@ public final class EventLoop {
 
   /// One wait and everything that it woke. `limit` bounds the wait.
   public func turn(limit: Duration? = nil) throws(SystemError) {
-    var timeout: Int64 = limit?.nanoseconds ?? -1
+    var deadline = limit.map { now + $0 }
     if !deferred.isEmpty {
-      timeout = 0
+      deadline = now
     } else if let due = timers.nextDue() {
-      let wait = max(0, (due - .now).nanoseconds)
-      timeout = timeout < 0 ? wait : min(timeout, wait)
+      deadline = deadline.map { min($0, due) } ?? due
     }
     let current = generation
-    try withUnsafeTemporaryAllocation(of: shim_event.self, capacity: 64) { (events) throws(SystemError) in
-      guard let base = events.baseAddress else { return }
-      let count = try SystemError.check(shim_epoll_wait(epoll, base, 64, timeout), "epoll_wait")
-      for index in 0..<Int(count) {
-        // A handler earlier in this turn may have closed the descriptor, and its number may be another's by now.
-        guard let entry = handlers[events[index].fd], entry.generation <= current else { continue }
-        entry.handler(Readiness(rawValue: events[index].events))
-        if stopped { return }
-      }
+    try poller.wait(until: deadline) { fd, readiness in
+      // A handler earlier in this turn may have closed the descriptor, and its number may be another's by now.
+      guard let entry = handlers[fd], entry.generation <= current else { return true }
+      entry.handler(readiness)
+      return !stopped
     }
-    let now = MonotonicTime.now
-    while !stopped, let body = timers.popDue(at: now) { body() }
+    let time = now
+    while !stopped, let body = timers.popDue(at: time) { body() }
     let bodies = deferred
     deferred.removeAll()
     for body in bodies { body() }

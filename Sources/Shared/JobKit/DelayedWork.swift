@@ -42,7 +42,7 @@ final class DelayedWork {
 
   private func fire(_ period: Duration) {
     timer = nil
-    let limit = MonotonicTime.now + min(Self.window, period / 100)
+    let limit = loop.now + min(Self.window, period / 100)
     var due: [QueueItem] = []
     while let first = entries.first, first.due <= limit, let entry = entries.removeFirst() {
       payloads.remove(entry.item.payload)
