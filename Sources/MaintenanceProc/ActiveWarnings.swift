@@ -27,6 +27,9 @@ struct ActiveWarnings {
     entries[key].map { $0.signal == ($0.policy.isActive ? .good : .bad) } ?? false
   }
 
+  /// It was said and is not over.
+  func isActive(_ key: String) -> Bool { entries[key]?.policy.isActive ?? false }
+
   /// Of those that last, in the order of their keys.
   var texts: [String] { entries.filter(\.value.policy.isActive).sorted { $0.key < $1.key }.map(\.value.text) }
 }

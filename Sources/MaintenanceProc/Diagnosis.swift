@@ -13,8 +13,6 @@ final class Diagnosis {
   private static let clockInterval = Duration.seconds(180)
   /// A scan of all devices.
   private static let groupInterval = Duration.seconds(600)
-  /// What has changed is looked at again after this; nothing here asks the database more often.
-  private static let confirmation = Duration.seconds(60)
   /// At the confirmation all nodes of a cluster that starts have reported.
   private static let groupPatience = Duration.seconds(30)
   /// What is shown by `status`, at most.
@@ -29,24 +27,11 @@ final class Diagnosis {
   private var warnings = ActiveWarnings()
   private let startedAt = MonotonicTime.now
   private var judgedAt: MonotonicTime?
-  private var clocks = Look()
-  private var groups = Look()
+  private var clocks = LookPolicy(first: .seconds(15), interval: Diagnosis.clockInterval)
+  private var groups = LookPolicy(first: Diagnosis.groupPatience, interval: Diagnosis.groupInterval)
   private var reading: ClockPolicy.Reading?
   /// How far behind NOW() a device's time was, by type and device.
   private var behind: [TaskType: (device: String, seconds: Int?)] = [:]
-
-  /// One kind of question to the database: when it was asked last, and whether its answer is to be confirmed soon.
-  private struct Look {
-    var askedAt: MonotonicTime?
-    var isAsked = false
-    var isUrgent = false
-
-    func isDue(_ now: MonotonicTime, startedAt: MonotonicTime, first: Duration, interval: Duration) -> Bool {
-      guard !isAsked else { return false }
-      guard let askedAt else { return now - startedAt >= first }
-      return now - askedAt >= (isUrgent ? Diagnosis.confirmation : interval)
-    }
-  }
 
   init(sql: SQLThread, log: Logger, leads: @escaping () -> Bool) {
     self.sql = sql
@@ -57,24 +42,30 @@ final class Diagnosis {
   /// What is wrong now, for the heartbeat.
   var active: [String] { Array(warnings.texts.prefix(Self.shown)) }
 
+  /// The configuration has changed: whoever changed it wants to know what it did.
+  func lookAgain() {
+    groups.forgetAnswer()
+    clocks.forgetAnswer()
+  }
+
   /// To be called about every second.
   func turn(at now: MonotonicTime, _ settings: Settings, _ heartbeats: [TaskType: Heartbeat]) {
     guard judgedAt.map({ now - $0 >= Self.judgeInterval }) ?? true else { return }
     judgedAt = now
     judge(settings, heartbeats)
     guard sql.isUp == true else { return }
+    let (time, start) = (Duration.nanoseconds(now.nanoseconds), Duration.nanoseconds(startedAt.nanoseconds))
     let suspects = suspects(heartbeats)
     // A suspicion is looked into at once, and then like any other change.
-    let isNew = suspects.contains { behind[$0.type]?.device != $0.device } && (clocks.askedAt.map { now - $0 >= Self.confirmation } ?? true)
-    if isNew && !clocks.isAsked || clocks.isDue(now, startedAt: startedAt, first: .seconds(15), interval: Self.clockInterval) {
-      askClocks(now, suspects)
-    }
+    let isOld = clocks.askedAt.map { time - $0 >= LookPolicy.confirmation } ?? true
+    let isNew = suspects.contains { behind[$0.type]?.device != $0.device } && isOld
+    if isNew && !clocks.isAsked || clocks.isDue(now: time, startedAt: start) { askClocks(time, suspects) }
     if leads() {
-      if groups.isDue(now, startedAt: startedAt, first: Self.groupPatience, interval: Self.groupInterval) { askGroups(now, settings) }
+      if groups.isDue(now: time, startedAt: start) { askGroups(time, settings) }
     } else {
       // Another node says it.
       warnings.forget("groups")
-      groups = Look()
+      groups = LookPolicy(first: Self.groupPatience, interval: Self.groupInterval)
     }
   }
 
@@ -123,14 +114,15 @@ final class Diagnosis {
 
   // MARK: Out of the database
 
-  private func askClocks(_ now: MonotonicTime, _ suspects: [(type: TaskType, device: String)]) {
-    clocks.askedAt = now
-    clocks.isAsked = true
+  private func askClocks(_ now: Duration, _ suspects: [(type: TaskType, device: String)]) {
+    clocks.asked(now: now)
     let questions = suspects.compactMap { suspect in Self.columns[suspect.type].map { (suspect.type, suspect.device, $0) } }
     sql.submit({ connection throws(DatabaseError) in try DiagnosisAnswer.Clocks(connection, questions) }) { [weak self] answer in
       guard let self else { return }
-      clocks.isAsked = false
-      guard case .success(let found) = answer else { return complain(answer) }
+      guard case .success(let found) = answer else {
+        clocks.failed()
+        return complain(answer)
+      }
       for (type, device, _) in questions { behind[type] = (device, found.behind[type]) }
       if let clock = found.clock, clock.roundTrip <= Self.longestRoundTrip {
         let reading = ClockPolicy.Reading(skew: clock.skew, databaseOffset: clock.databaseOffset, hostOffset: clock.hostOffset)
@@ -139,23 +131,26 @@ final class Diagnosis {
       }
       let isCut = found.ahead >= DiagnosisAnswer.Clocks.most
       observe(ClockPolicy.ahead(devices: found.ahead, orMore: isCut, furthest: found.furthest, reading))
-      clocks.isUrgent = !suspects.isEmpty || warnings.isUndecided("clock") || warnings.isUndecided("polled in the future")
+      let keys = ["clock", "polled in the future"]
+      clocks.answered(
+        isUrgent: !suspects.isEmpty || keys.contains(where: warnings.isUndecided), isActive: keys.contains(where: warnings.isActive))
     }
   }
 
-  private func askGroups(_ now: MonotonicTime, _ settings: Settings) {
-    groups.askedAt = now
-    groups.isAsked = true
+  private func askGroups(_ now: Duration, _ settings: Settings) {
+    groups.asked(now: now)
     let nodeID = settings.nodeID
     let own = settings[.poller].enabled ? settings.groups : []
     let frequency = settings[.poller].frequency
     sql.submit({ connection throws(DatabaseError) in try DiagnosisAnswer.Groups(connection, nodeID: nodeID, frequency: frequency) }) {
       [weak self] answer in
       guard let self else { return }
-      groups.isAsked = false
-      guard case .success(let found) = answer else { return complain(answer) }
+      guard case .success(let found) = answer else {
+        groups.failed()
+        return complain(answer)
+      }
       observe(GroupCoveragePolicy.judge(devices: found.devices, own: own, others: found.others))
-      groups.isUrgent = warnings.isUndecided("groups")
+      groups.answered(isUrgent: warnings.isUndecided("groups"), isActive: warnings.isActive("groups"))
     }
   }
 

@@ -37,6 +37,7 @@ final class NodeDuty: ChildDuty {
 
   func apply(_ settings: Settings) {
     if settings.nodeID != self.settings.nodeID { reportedAt = nil }
+    if settings != self.settings { diagnosis.lookAgain() }
     self.settings = settings
   }
 
