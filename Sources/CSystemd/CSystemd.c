@@ -17,8 +17,6 @@ int systemd_journal_send(const char *const *fields, const size_t *lengths, size_
   return sd_journal_sendv(vectors, (int)count);
 }
 
-int systemd_notify(const char *state) { return sd_notify(0, state); }
-
 uint64_t systemd_watchdog_interval(void) {
   uint64_t interval = 0;
   return sd_watchdog_enabled(0, &interval) > 0 ? interval : 0;

@@ -15,10 +15,21 @@ struct InstanceChecks {
       let name = words.first?.split(separator: "/").last.map(String.init) ?? "another process"
       checks.append(
         name.hasPrefix("librenms-dispatcher")
-          ? .ok("instance", "the dispatcher is running as process \(holder)")
+          ? dispatcher(holder)
           : .fail("instance", "\(base)/.lock.service is held by process \(holder) (\(name))", "stop that process, or use --multiple"))
     }
     return checks.isEmpty ? [.ok("instance", "no other instance runs from \(base)")] : checks
+  }
+
+  private func dispatcher(_ pid: Int32) -> Check {
+    let text = "the dispatcher is running as process \(pid)"
+    guard let health = RunningService.health(base: base, runtimeDirectory: ScriptEnvironment.value("RUNTIME_DIRECTORY")) else {
+      return .warn(
+        "instance", "\(text), but does not answer here",
+        "run this as the user of the service or as root; if that was so, restart the service")
+    }
+    if health.isWell { return .ok("instance", "\(text): \(health.text)") }
+    return .fail("instance", "\(text) and does not do its work: \(health.text)", "see `librenms-dispatcher status` and its log")
   }
 
   /// Who holds the lock of the contract; nil = nobody.

@@ -28,7 +28,7 @@ struct ReportPort {
     return poll(&watched, 1, 0) > 0 && watched.revents != 0
   }
 
-  /// Writes everything, waiting for a slow reader; ends the process when there is none.
+  /// Writes everything, waiting for a slow reader; ends the process when there is none, and with 1 when the target can't take it.
   func write(_ bytes: [UInt8]) {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -39,8 +39,15 @@ struct ReportPort {
         var watched = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         poll(&watched, 1, -1)
       } else if errno != EINTR {
-        exit(0)
+        giveUp(SystemError("write"))
       }
     }
+  }
+
+  private func giveUp(_ failure: SystemError) -> Never {
+    if failure.number == EPIPE { exit(0) }
+    // Of standard error nobody can be told.
+    if descriptor != STDERR_FILENO { printError("librenms-configd: can't write the answer to standard output: \(failure.reason)") }
+    exit(1)
   }
 }

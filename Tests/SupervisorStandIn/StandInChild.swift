@@ -13,7 +13,8 @@ final class StandInChild {
   private var epoch = 0
 
   /// Ways to end or to talk nonsense are in `misbehave`; beside them `beats` (default), `silent`, `outage`, `reject`, `deaf` to drain,
-  /// `script COMMAND…`: ready, and a script in slot 0; `busy N`; `bolt`: it ends when it is asked something;
+  /// `script COMMAND…`: ready, and a script in slot 0; `busy N`; `untabled N`: N jobs in no table; `fault TEXT`;
+  /// `bolt`: it ends when it is asked something;
   /// `nag`: it wants a reload with each beat.
   init(_ type: TaskType) {
     self.type = type
@@ -145,6 +146,11 @@ final class StandInChild {
     heartbeat.slots = 4
     if words.first == "busy" { heartbeat.busy = Int(words[1]) ?? 0 }
     if words.first == "outage" { heartbeat.outages = [.database] }
+    if words.first == "fault" { heartbeat.fault = words.dropFirst().joined(separator: " ") }
+    if words.first == "untabled" {
+      heartbeat.tableFailure = "no space"
+      heartbeat.busy = Int(words[1]) ?? 0
+    }
     if words.first == "absurd" {
       heartbeat.busy = .max
       heartbeat.slots = .min

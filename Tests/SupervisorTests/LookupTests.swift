@@ -112,7 +112,7 @@ import Testing
     poller.pid = 4_194_304
     poller.uptime = 864_000
     poller.restarts = 12345
-    poller.busy = 1024
+    poller.busy = jobs
     poller.slots = 1024
     poller.queued = 50000
     poller.oldestDue = 7199

@@ -1,3 +1,4 @@
+import Core
 import Fixture
 import Glibc
 import Testing
@@ -33,6 +34,74 @@ import Testing
       #expect(reload.ending == .exited(1) && reload.errors.contains("waiting for database"), "\(reload)")
       #expect(try stage.stop(within: .seconds(3)) == .exited(0))
       #expect(stage.received.contains("configd reader gone"), "the helper was not asked but killed")
+    }
+  }
+
+  @Test func anAnswerThatCanNotBeWrittenIsAFailureWithAReason() throws {
+    try Stage.play { stage in
+      try stage.start()
+      try stage.awaitReady()
+      for words in [["status"], ["status", "--json"], ["health"], ["reload"], ["poll", "1"], ["locks"], ["--help"], ["--version"]] {
+        let refused = try stage.commandIntoFullDevice(words)
+        #expect(refused.ending == .exited(1) && refused.errors.contains("No space left on device"), "\(words): \(refused)")
+      }
+    }
+  }
+
+  @Test func aReplacementDoesNotReadLikeACrash() throws {
+    try Stage.play { stage in
+      let file = stage.path + "/never.log"
+      try writeText("", to: file)
+      try stage.behave("configd", "ok watch=\(file) every=1")
+      try stage.start()
+      try stage.see("a replacement", within: .seconds(15)) { stage.log.contains("replaced as asked: its successor takes its scripts over") }
+      #expect(!stage.log.contains("ended with signal 9"), "\(stage.log)")
+      #expect(try stage.child("poller").restarts == 0)
+    }
+  }
+
+  @Test func whatAChildNamesAsItsFaultIsSaid() throws {
+    try Stage.play(["poller": "fault the server refuses EVAL", "discovery": "untabled 3"]) { stage in
+      try stage.start()
+      try stage.see("the fault") { stage.log.contains("ERROR: does not do its work: the server refuses EVAL type=poller") }
+      let report = try stage.status()
+      #expect(report.summary.contains("DOES NOT DO ITS WORK: the server refuses EVAL"))
+      #expect(try stage.command("health").output.contains("the server refuses EVAL"))
+      let text = try stage.command("status").output
+      #expect(text.contains("poller: DOES NOT DO ITS WORK: the server refuses EVAL"))
+      // Its jobs are in no table: they are counted and not denied.
+      #expect(text.contains("discovery: no job table") && text.contains("3 jobs run that no job table shows"), "\(text)")
+      #expect(!text.contains("no job runs"))
+    }
+  }
+
+  @Test func validateAsksTheServiceWhetherItDoesItsWork() throws {
+    try Stage.play(["poller": "deaf"]) { stage in
+      try stage.start()
+      try stage.awaitReady()
+      #expect(
+        try stage.instanceCheck().contains("ok    instance: the dispatcher is running as process \(stage.dispatcher?.pid ?? 0): healthy"))
+      // On its way out it starts nothing any more.
+      stage.dispatcher?.send(SIGTERM)
+      try stage.see("the stop") { try stage.status().phase == "stopping" }
+      #expect(try stage.instanceCheck().contains("FAIL  instance:"))
+      stage.dispatcher?.send(SIGSTOP)
+      #expect(try stage.instanceCheck().contains("does not answer here"))
+      stage.dispatcher?.send(SIGCONT)
+      let poller = try stage.child("poller").pid ?? 0
+      if poller > 1 { kill(poller, SIGKILL) }
+      #expect(stage.dispatcher?.wait(.seconds(5)) == .exited(0))
+    }
+  }
+
+  @Test func oneAnswerCountsAndListsTheSameJobs() throws {
+    // The child itself says that none runs.
+    try Stage.play(["poller": "script 600000 sleep 300"]) { stage in
+      try stage.start()
+      try stage.see("the job") { try stage.status().jobs.count == 1 }
+      let report = try stage.status()
+      #expect(report.types.first { $0.type == "poller" }?.busy == 1 && report.summary.contains("poller 1/4 busy"), "\(report.summary)")
+      kill(try stage.script(), SIGKILL)
     }
   }
 

@@ -53,15 +53,36 @@ final class Stage {
     return mark.environment(own.merging(environment) { $1 })
   }
 
-  func start(_ arguments: [String] = ["-v"]) throws {
+  /// `errors`: where its log goes; a file unless it is named.
+  func start(_ arguments: [String] = ["-v"], errors: Fixture.ChildProcess.Stream? = nil) throws {
     dispatcher = try Fixture.ChildProcess(
       [SampleNode.dispatcherPath, "run", "--base", base] + arguments, environment: fullEnvironment, directory: base,
-      errors: .file(directory.path + "/log"))
+      errors: errors ?? .file(directory.path + "/log"))
+  }
+
+  /// A command whose standard output takes nothing.
+  func commandIntoFullDevice(_ words: [String]) throws -> (ending: Fixture.ChildProcess.Ending?, errors: String) {
+    let errors = directory.path + "/errors"
+    unlink(errors)
+    let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+    defer { close(full) }
+    let process = try Fixture.ChildProcess(
+      [SampleNode.dispatcherPath] + words + (words.first?.hasPrefix("-") ?? false ? [] : ["--base", base]), environment: fullEnvironment,
+      directory: base, output: .descriptor(full), errors: .file(errors))
+    return (process.wait(.seconds(20)), readText(errors) ?? "")
   }
 
   func command(_ words: String...) throws -> (ending: Fixture.ChildProcess.Ending, output: String, errors: String) {
     try Fixture.ChildProcess.run(
       [SampleNode.dispatcherPath] + words + ["--base", base], environment: fullEnvironment, directory: base, limit: .seconds(30))
+  }
+
+  /// What the real helper's `validate` says about instances.
+  func instanceCheck() throws -> String {
+    let answer = try Fixture.ChildProcess.run(
+      [SampleNode.buildDirectory + "/librenms-configd", "validate", "--base", base, "--cron-file", "/nonexistent"],
+      environment: fullEnvironment, directory: base, limit: .seconds(30))
+    return answer.output.split(separator: "\n").filter { $0.contains("instance: ") }.joined(separator: "\n")
   }
 
   func status() throws -> StatusReport {

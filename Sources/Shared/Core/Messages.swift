@@ -85,6 +85,8 @@ public struct Heartbeat: Codable, Sendable, Equatable {
   /// Why no job starts or is queued although every server answers, in one line: refused commands, a table without usable slots. nil = nothing
   /// of that. A node with such a fault is not healthy.
   public var fault: String?
+  /// Why the child works without a file for its job table, so that its scripts can't be adopted; nil: it has one.
+  public var tableFailure: String?
   /// Output bytes of scripts that a full or stuck target could not take.
   public var droppedOutput: UInt64 = 0
   /// What the child has asked of the servers since it started: SQL statements, and commands to Redis with those to Sentinels.

@@ -20,6 +20,7 @@ extension Heartbeat {
     copy.usualLongest = usualLongest.map(bound)
     copy.lastError = lastError.map(StatusText.clip)
     copy.fault = fault.map(StatusText.clip)
+    copy.tableFailure = tableFailure.map(StatusText.clip)
     copy.stayedDueExample = stayedDueExample.map(StatusText.clip)
     copy.warnings = warnings.prefix(16).map(StatusText.clip)
     return copy

@@ -350,12 +350,19 @@ final class Child {
     killedAt = killedAt.map { $0 + lateness }
   }
 
+  /// How an end is said that was asked for: nobody should take it for a crash.
+  private func farewell(_ status: ExitStatus) -> String {
+    if machine.replacing { return "replaced as asked: its successor takes its scripts over" }
+    if killedAt != nil { return "killed, since it had to end" + (killReason.map { ": \($0)" } ?? "") }
+    return status == .exited(0) ? "ended as asked" : "ended with \(status) when it was asked to end"
+  }
+
   /// It is a zombie and will be reaped now.
   func exited(_ status: ExitStatus) {
     let age = startedAt.map { " after \(StatusText.age(.now - $0))" } ?? ""
     let deliberate = machine.state == .stopping && (!machine.want || machine.replacing)
     if deliberate {
-      log.info("the child ended with \(status)", metadata: ["child": "\(pid)", "generation": "\(generation)"])
+      log.info("\(farewell(status))", metadata: ["child": "\(pid)", "generation": "\(generation)"])
     } else {
       restarts += 1
       lastDeath = killReason.map { "killed\(age): \($0)" } ?? "ended with \(status)\(age)"

@@ -18,8 +18,11 @@ struct JobTables {
   }
 
   /// Slots with a process that lives.
-  func running(_ type: TaskType) -> [Job] {
-    guard let table = table(type) else { return [] }
+  func running(_ type: TaskType) -> [Job] { look(type) ?? [] }
+
+  /// The same; nil when there is no table to read.
+  func look(_ type: TaskType) -> [Job]? {
+    guard let table = table(type) else { return nil }
     var jobs: [Job] = []
     for slot in 0..<table.slotCount {
       let word = table.word(slot)

@@ -30,7 +30,9 @@ struct DispatcherCommand: ParsableCommand {
     } catch {
       let code = exitCode(for: error)
       if code.isSuccess {
-        Console.write(fullMessage(for: error) + "\n")
+        if let failure = Console.write(fullMessage(for: error) + "\n") {
+          return complain("can't write to standard output: \(failure.reason)", code: 1)
+        }
         return 0
       }
       // The contract's exit code for wrong arguments; everything else that was thrown is a failure of the system.
@@ -39,7 +41,7 @@ struct DispatcherCommand: ParsableCommand {
   }
 
   private static func complain(_ text: String, code: Int32) -> Int32 {
-    Console.write("librenms-dispatcher: \(text)\n", to: STDERR_FILENO)
+    _ = Console.write("librenms-dispatcher: \(text)\n", to: STDERR_FILENO)
     return code
   }
 }

@@ -46,9 +46,9 @@ struct LocksCommand: ParsableCommand {
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      Console.write(String(decoding: try encoder.encode(list), as: UTF8.self) + "\n")
+      try Console.say(String(decoding: try encoder.encode(list), as: UTF8.self) + "\n")
     } else if reply.ok || !list.locks.isEmpty {
-      Console.write(list.render())
+      try Console.say(list.render())
     }
     // What one child could not tell must not look like "no locks".
     if !reply.ok { throw Refusal(1, reply.text) }
@@ -70,7 +70,7 @@ enum OnDemandCommands {
       rest = rest.dropFirst(part.count)
       let reply = try ask(OperatorRequest(command: command, devices: part), base)
       guard let jobs = reply.jobs else { throw Refusal(1, "\(type.rawValue) \(list(part + rest)) not queued: \(reply.text)") }
-      for job in jobs { Console.write(OnDemandText.line(job, type) + "\n") }
+      for job in jobs { try Console.say(OnDemandText.line(job, type) + "\n") }
       isWell = isWell && reply.ok
     }
     if !isWell { throw ExitCode(1) }

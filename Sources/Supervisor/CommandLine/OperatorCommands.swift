@@ -28,7 +28,7 @@ struct StatusCommand: ParsableCommand {
       } catch let refusal as Refusal {
         page += refusal.description + "\u{1B}[K\n"
       }
-      try write(page + "\u{1B}[J")
+      try Console.say(page + "\u{1B}[J")
       sleep(1)
     }
   }
@@ -40,14 +40,10 @@ struct StatusCommand: ParsableCommand {
   }
 
   private func show(_ report: StatusReport) throws {
-    guard json else { return try write(StatusTable.render(report)) }
+    guard json else { return try Console.say(StatusTable.render(report)) }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try write(String(decoding: try encoder.encode(report), as: UTF8.self) + "\n")
-  }
-
-  private func write(_ text: String) throws {
-    guard Console.write(text) else { throw ExitCode(1) }
+    try Console.say(String(decoding: try encoder.encode(report), as: UTF8.self) + "\n")
   }
 }
 
@@ -60,7 +56,7 @@ struct HealthCommand: ParsableCommand {
 
   func run() throws {
     let reply = try OperatorClient(base: try node.resolveBase()).reply(.health, limit: .seconds(5))
-    Console.write(reply.text + "\n")
+    try Console.say(reply.text + "\n")
     if !reply.ok { throw ExitCode(1) }
   }
 }
@@ -78,7 +74,7 @@ struct ReloadCommand: ParsableCommand {
   func run() throws {
     let reply = try OperatorClient(base: try node.resolveBase()).reply(.reload, limit: Self.limit)
     guard reply.ok else { throw Refusal(1, "not reloaded: \(reply.text)") }
-    Console.write(reply.text + "\n")
+    try Console.say(reply.text + "\n")
   }
 }
 

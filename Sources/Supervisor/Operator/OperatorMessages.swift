@@ -59,6 +59,10 @@ struct StatusReport: Codable, Equatable {
     /// Of its scripts together, `MEMORY_MAX=512M`; and those that are set and can't be applied.
     var limits: [String] = []
     var limitsMissing: [String] = []
+    /// Why it does not do its work although every server answers.
+    var fault: String?
+    /// Why it has no file for its job table: its scripts can't be adopted.
+    var tableFailure: String?
     var lastError: String?
     var droppedOutput: UInt64 = 0
     /// Since the child started.
@@ -66,7 +70,8 @@ struct StatusReport: Codable, Equatable {
     var redisCommands: UInt64 = 0
 
     enum CodingKeys: String, CodingKey {
-      case type, state, wanted, pid, uptime, generation, restarts, busy, slots, queued, done, failed, outages, limits
+      case type, state, wanted, pid, uptime, generation, restarts, busy, slots, queued, done, failed, outages, limits, fault
+      case tableFailure = "job_table_failure"
       case limitsMissing = "limits_missing"
       case lastRestart = "last_restart"
       case crashLooping = "crash_looping"

@@ -64,28 +64,3 @@ final class OperatorSocket {
     unlink(path)
   }
 }
-
-/// Addresses of Unix sockets, whose paths the kernel limits to 107 bytes.
-enum SocketAddress {
-  /// Calls `body` with the address of a socket; -1 and errno when there can't be one.
-  static func use(directory: String, name: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-    let path = directory + "/" + name
-    if path.utf8.count < capacity { return withAddress(path, body) }
-    // A long path is shortened by going through an open descriptor of its directory.
-    let fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard fd >= 0 else { return -1 }
-    defer { close(fd) }
-    return withAddress("/proc/self/fd/\(fd)/\(name)", body)
-  }
-
-  private static let capacity = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
-
-  private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(capacity - 1)) }
-    return withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-    }
-  }
-}

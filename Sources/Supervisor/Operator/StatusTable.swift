@@ -14,7 +14,7 @@ enum StatusTable {
     lines += types(report)
     lines += troubles(report.types)
     lines += warnings(report.warnings)
-    lines += jobs(report.jobs)
+    lines += jobs(report.jobs, unseen: report.types.reduce(0) { $0 + $1.busy } - report.jobs.count)
     return lines.map { clip($0) }.joined(separator: "\n") + "\n"
   }
 
@@ -40,12 +40,14 @@ enum StatusTable {
   private static func troubles(_ types: [StatusReport.Child]) -> [String] {
     var lines: [String] = []
     for type in types {
+      if let fault = type.fault { lines += wrap("\(type.type): DOES NOT DO ITS WORK: \(fault)", indent: "  ") }
       if type.crashLooping { lines.append("\(type.type): crash-looping") }
       if let next = type.nextStart { lines.append("\(type.type): next start in \(age(next))") }
       if let reason = type.lastRestart { lines.append("\(type.type): last restart: \(reason)") }
       if !type.limits.isEmpty { lines.append("\(type.type): limits \(type.limits.joined(separator: ", "))") }
       if !type.limitsMissing.isEmpty { lines.append("\(type.type): limits NOT in force: \(type.limitsMissing.joined(separator: ", "))") }
       if !type.outages.isEmpty { lines.append("\(type.type): no \(type.outages.joined(separator: ", no "))") }
+      if let failure = type.tableFailure { lines += wrap("\(type.type): no job table, scripts can't be adopted: \(failure)", indent: "  ") }
       if let error = type.lastError { lines.append("\(type.type): last error: \(error)") }
       if type.lateTicks > 0 || type.missedTicks > 0 {
         lines.append("\(type.type): \(type.lateTicks) ticks waited for the end of the last run, \(type.missedTicks) had no run")
@@ -78,8 +80,10 @@ enum StatusTable {
     return line.isEmpty ? lines : lines + [line]
   }
 
-  private static func jobs(_ jobs: [StatusReport.Job]) -> [String] {
-    guard !jobs.isEmpty else { return ["", "no job runs"] }
+  /// `unseen`: jobs of children that have no job table.
+  private static func jobs(_ jobs: [StatusReport.Job], unseen: Int) -> [String] {
+    let hidden = unseen > 0 ? ["\(short(Double(unseen))) job\(unseen == 1 ? " runs" : "s run") that no job table shows"] : []
+    guard !jobs.isEmpty else { return [""] + (hidden.isEmpty ? ["no job runs"] : hidden) }
     let shown = jobs.sorted { $0.since > $1.since }.prefix(jobLimit)
     let header = ["RUNNING", "JOB", "GROUP", "SLOT", "PID", "SINCE", "LIMIT IN"]
     let rows = shown.map { job -> [String] in
@@ -88,7 +92,7 @@ enum StatusTable {
       return [job.type, name, String(job.group), String(job.slot + 1), String(job.pid), age(job.since), limit]
     }
     let rest = jobs.count - shown.count
-    return [""] + columns([header] + rows) + (rest > 0 ? ["and \(rest) more, which started later"] : [])
+    return [""] + columns([header] + rows) + (rest > 0 ? ["and \(rest) more, which started later"] : []) + hidden
   }
 
   static func columns(_ rows: [[String]]) -> [String] {

@@ -10,6 +10,8 @@ struct StatusText: Equatable, Sendable {
     var oldestDue: Duration?
     /// Names of the outside faults it reports.
     var outages: [String] = []
+    /// Why it does not do its work although its servers answer.
+    var fault: String?
   }
 
   /// What the service is doing before and beside its work.
@@ -43,6 +45,7 @@ struct StatusText: Equatable, Sendable {
     if line.queued > 0 { text += ", \(line.queued) waiting" }
     if let oldest = line.oldestDue, oldest >= .seconds(1) { text += ", oldest due \(age(oldest)) ago" }
     if !line.outages.isEmpty { text += ", no " + line.outages.joined(separator: " and no ") }
+    if let fault = line.fault { text += ", DOES NOT DO ITS WORK: " + fault }
     return text
   }
 

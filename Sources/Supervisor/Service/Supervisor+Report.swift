@@ -2,47 +2,13 @@ import Core
 import Glibc
 
 extension Supervisor {
-  /// A start within this time counts as work, though nothing happens to run at the moment of the look.
-  private static let recentStart = Duration.seconds(10)
-
-  // MARK: Health
-
-  func condition(_ child: Child, _ now: MonotonicTime) -> WatchdogPolicy.Condition {
-    if let killedAt = child.killedAt, now - killedAt > Child.killLimit { return .unkillable }
-    switch child.machine.state {
-    case .starting: return .starting
-    case .stopping: return .beingReplaced
-    case .stopped, .backoff, .failed: return .waitingForRestart
-    case .running: return child.heartbeat?.outages.contains(where: \.stopsWork) ?? false ? .outage : .healthy
-    }
-  }
-
-  func wantedConditions(_ now: MonotonicTime) -> [WatchdogPolicy.Condition] {
-    children.filter { $0.machine.want || $0.machine.isAlive }.map { condition($0, now) }
-  }
-
-  /// Whether the node does its main work: polling, or if that is not its job, anything at all.
-  func progress(_ now: MonotonicTime) -> WatchdogPolicy.Progress {
-    guard settings != nil else { return .nothing }
-    let wanted = children.filter(\.machine.want)
-    let main = wanted.contains { $0.type == .poller } ? wanted.filter { $0.type == .poller } : wanted
-    let works = main.contains { child in
-      let beat = child.heartbeat ?? Heartbeat()
-      let startedLately = beat.lastJobStarted.map { now - $0 < Self.recentStart } ?? false
-      return WatchdogPolicy.progress(
-        condition: condition(child, now), slots: beat.slots, busy: beat.busy, hasWaiting: beat.queued > 0 && !startedLately) == .working
-    }
-    return works || main.isEmpty ? .working : .nothing
-  }
-
-  func isHealthy(_ now: MonotonicTime) -> Bool {
-    watchdog.mayRefreshHealthFile(wantedConditions(now), now: now.sinceBoot)
-  }
+  /// What runs, by the job tables, read once for one answer: two looks would contradict each other.
+  typealias Running = [TaskType: [JobTables.Job]]
 
   // MARK: Words
 
-  func phase(_ now: MonotonicTime) -> StatusText.Phase {
-    if stopping != nil { return .draining(jobs: runningJobs()) }
+  func phase(_ now: MonotonicTime, _ running: Running? = nil) -> StatusText.Phase {
+    if stopping != nil { return .draining(jobs: running.map { $0.values.reduce(0) { $0 + $1.count } } ?? runningJobs()) }
     if settings == nil { return .waiting(waitingReason ?? "the configuration") }
     if let outage = blockingOutage() { return .waiting(outage) }
     return children.allSatisfy(\.isSettled) || notifier.isReady ? .working : .starting
@@ -56,11 +22,19 @@ extension Supervisor {
     return shared.isEmpty ? nil : shared.sorted().map(\.rawValue).joined(separator: " and ")
   }
 
-  func statusText(_ now: MonotonicTime) -> String {
-    StatusText.render(phase(now), children.filter { $0.machine.want || $0.machine.isAlive }.map { line($0, now) })
+  func statusText(_ now: MonotonicTime, _ running: Running? = nil) -> String {
+    StatusText.render(phase(now, running), children.filter { $0.machine.want || $0.machine.isAlive }.map { line($0, now, running) })
   }
 
-  private func line(_ child: Child, _ now: MonotonicTime) -> StatusText.Line {
+  /// How many jobs a type has. A beat is up to a second old, and counts slots that have no script yet.
+  private func busy(_ child: Child, _ running: Running?) -> Int {
+    let said = child.heartbeat?.busy ?? 0
+    // A child without a file for its table has nothing that could be read.
+    guard let running, child.heartbeat?.tableFailure == nil else { return said }
+    return running[child.type]?.count ?? said
+  }
+
+  private func line(_ child: Child, _ now: MonotonicTime, _ running: Running?) -> StatusText.Line {
     var line = StatusText.Line(type: child.type.rawValue)
     let looping = child.isCrashLooping(now: now) ? "crash-looping, " : ""
     switch child.machine.state {
@@ -72,7 +46,8 @@ extension Supervisor {
     case .stopped: line.trouble = "stopped"
     }
     if let beat = child.heartbeat {
-      line.busy = beat.busy
+      line.busy = busy(child, running)
+      line.fault = trouble(child)
       line.slots = beat.slots
       line.queued = beat.queued
       line.oldestDue = beat.oldestDue
@@ -88,7 +63,9 @@ extension Supervisor {
   func serve(_ request: OperatorRequest, _ answer: @escaping (OperatorReply) -> Void) {
     let now = MonotonicTime.now
     switch request.command {
-    case .status: answer(OperatorReply(ok: true, text: statusText(now), status: report(now)))
+    case .status:
+      let report = report(now)
+      answer(OperatorReply(ok: true, text: report.summary, status: report))
     case .health:
       let healthy = isHealthy(now) && stopping == nil
       let idle = watchdog.idleFor(now: now.sinceBoot).map { ", nothing polled for \(StatusText.age($0))" } ?? ""
@@ -101,8 +78,9 @@ extension Supervisor {
   }
 
   private func report(_ now: MonotonicTime) -> StatusReport {
+    let running = Running(uniqueKeysWithValues: children.compactMap { child in tables.look(child.type).map { (child.type, $0) } })
     let name =
-      switch phase(now) {
+      switch phase(now, running) {
       case .starting: "starting"
       case .waiting: "waiting"
       case .working: "working"
@@ -110,9 +88,9 @@ extension Supervisor {
       }
     return StatusReport(
       version: ProductVersion.text, pid: getpid(), base: options.base, node: settings?.nodeID, name: settings?.pollerName,
-      uptime: (now - startedAt).inSeconds, phase: name, summary: statusText(now), healthy: isHealthy(now), epoch: epoch,
-      warnings: warnings(), types: children.map { describe($0, now) },
-      jobs: children.flatMap { tables.running($0.type) }.map { describe($0, now) })
+      uptime: (now - startedAt).inSeconds, phase: name, summary: statusText(now, running), healthy: isHealthy(now),
+      epoch: epoch, warnings: warnings(), types: children.map { describe($0, now, running) },
+      jobs: children.flatMap { running[$0.type] ?? [] }.map { describe($0, now) })
   }
 
   /// What the node's diagnosis has found. A child's messages are gossip, so they are cut and counted here too.
@@ -120,7 +98,7 @@ extension Supervisor {
     children.flatMap { $0.heartbeat?.warnings ?? [] }.prefix(16).map { StatusText.clip($0, to: 800) }
   }
 
-  private func describe(_ child: Child, _ now: MonotonicTime) -> StatusReport.Child {
+  private func describe(_ child: Child, _ now: MonotonicTime, _ running: Running) -> StatusReport.Child {
     var report = StatusReport.Child(type: child.type.rawValue, state: child.machine.state.rawValue, wanted: child.machine.want)
     report.pid = child.pid > 0 ? child.pid : nil
     report.uptime = child.startedAt.map { (now - $0).inSeconds }
@@ -132,8 +110,10 @@ extension Supervisor {
     report.limits = groups.inForce[child.type] ?? []
     report.limitsMissing = groups.notInForce[child.type] ?? []
     report.heartbeatAge = child.heardAt.map { (now - $0).inSeconds }
+    report.busy = busy(child, running)
     guard let beat = child.heartbeat else { return report }
-    report.busy = beat.busy
+    report.fault = trouble(child)
+    report.tableFailure = beat.tableFailure
     report.slots = beat.slots
     report.queued = beat.queued
     report.oldestDue = beat.oldestDue?.inSeconds

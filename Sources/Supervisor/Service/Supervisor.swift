@@ -6,7 +6,8 @@ import Logging
 /// The service: keeps one child per wanted type alive, tells them their configuration, and reaps what they leave.
 ///
 /// All of it runs on one loop, and nothing in it waits for anybody. The configuration is in `Supervisor+Configuration`, the end of
-/// processes in `Supervisor+Reaping`, the end of the service in `Supervisor+Stop`, what it says about itself in `Supervisor+Report`.
+/// processes in `Supervisor+Reaping`, the end of the service in `Supervisor+Stop`, whether it does its work in
+/// `Supervisor+Health`, what it says about itself in `Supervisor+Report`.
 final class Supervisor {
   struct Options {
     var base: String
@@ -29,7 +30,7 @@ final class Supervisor {
   let options: Options
   let log = Logger(label: "supervisor")
   let loop: EventLoop
-  let notifier = ServiceNotifier()
+  let notifier: ServiceNotifier
   let healthFile: HealthFile
   let logWatchdog: LogWatchdog
   let loader: ConfigurationLoader
@@ -45,7 +46,11 @@ final class Supervisor {
   var orphans = OrphanStatuses()
   var watchdog: WatchdogPolicy
   var fitness = FitnessPolicy()
-  private var saidUnhealthy = false
+  var saidUnhealthy = false
+  /// How long types have started nothing although something is due; without those that do their work.
+  var standstills: [TaskType: Duration] = [:]
+  var standstillPolicies: [TaskType: StandstillPolicy] = [:]
+  var troubles: [TaskType: TroublePolicy] = [:]
   private var informedAt: MonotonicTime?
 
   // Of the configuration.
@@ -69,6 +74,7 @@ final class Supervisor {
   init(_ options: Options) throws {
     self.options = options
     loop = try EventLoop()
+    notifier = ServiceNotifier(log: log)
     try SystemError.check(shim_set_subreaper(), "become the reaper of orphans")
     let null = try SystemError.check(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null")
     let groups = ControlGroups(types: SupervisedTypes.all, location: ControlGroupLocation.current().unified, log: log)
@@ -167,6 +173,7 @@ final class Supervisor {
       for child in children { child.shift(by: lateness) }
       watchdog.shift(by: lateness)
       fitness.shift(by: lateness)
+      for type in standstillPolicies.keys { standstillPolicies[type]?.shift(by: lateness) }
       logWatchdog.shift(by: lateness)
     }
     tickDue = now + Self.tickInterval
@@ -181,6 +188,7 @@ final class Supervisor {
     pressStop(now)
     informReporter(now)
     notifier.status(statusText(now))
+    notifier.flush()
   }
 
   private func enforceDeadlines(_ now: MonotonicTime) {
@@ -198,18 +206,6 @@ final class Supervisor {
       child.heardAt.flatMap { now - $0 < Self.freshness ? child.heartbeat : nil }.map { (child.type, $0) }
     }
     children.first { $0.type == .maintenance }?.inform(Dictionary(uniqueKeysWithValues: fresh))
-  }
-
-  private func observeHealth(_ now: MonotonicTime) {
-    watchdog.observe(progress(now), now: now.sinceBoot)
-    let healthy = isHealthy(now)
-    if healthy, stopping == nil { healthFile.refresh(now: now) }
-    if !healthy, !saidUnhealthy {
-      log.error(
-        "this node has not polled anything for \(StatusText.age(watchdog.idleFor(now: now.sinceBoot) ?? .zero)): \(statusText(now))")
-    }
-    if healthy, saidUnhealthy { log.notice("this node polls again") }
-    saidUnhealthy = !healthy
   }
 
   private func watchLog(_ now: MonotonicTime) {
@@ -238,7 +234,7 @@ final class Supervisor {
   private func scheduleWatchdog(every interval: Duration) {
     loop.schedule(after: interval) { [weak self] in
       guard let self else { return }
-      if WatchdogPolicy.mayBeat(wantedConditions(.now)) { notifier.watchdog() }
+      notifier.watchdog(isWell: WatchdogPolicy.mayBeat(wantedConditions(.now)))
       scheduleWatchdog(every: interval)
     }
   }
