@@ -1,18 +1,17 @@
 import CLinuxShims
-import Core
 
 /// What may hang runs here, on a thread of its own, at most one call at a time: a call that never returns costs this thread and nothing else.
 ///
-/// The supervisor's loop may not wait for a file server, and one `stat` is too little for a helper process: there is nothing in it that
+/// A loop may not wait for a file server, and one `stat` is too little for a helper process: there is nothing in it that
 /// could crash, and a thread that hangs in it does not keep the process from ending.
-final class BlockingCall<Value: Sendable> {
+public final class BlockingCall<Value: Sendable> {
   private let mailbox: Mailbox<Value>
-  private(set) var isRunning = false
+  public private(set) var isRunning = false
   /// Called on the loop, once per `start`.
-  var onEnd: ((Value) -> Void)?
+  public var onEnd: ((Value) -> Void)?
 
   /// Throws when the kernel refuses a descriptor.
-  init(loop: EventLoop) throws {
+  public init(loop: EventLoop) throws {
     mailbox = try Mailbox()
     try mailbox.deliver(on: loop) { [weak self] value in
       self?.isRunning = false
@@ -21,7 +20,7 @@ final class BlockingCall<Value: Sendable> {
   }
 
   /// Does nothing while a call runs. The error when there is no thread to be had.
-  func start(_ body: @escaping @Sendable () -> Value) -> SystemError? {
+  public func start(_ body: @escaping @Sendable () -> Value) -> SystemError? {
     guard !isRunning else { return nil }
     let mailbox = self.mailbox
     let status = ThreadBody.start { mailbox.send(body()) }

@@ -1,0 +1,42 @@
+import Core
+import Glibc
+import Testing
+
+@Suite struct ScriptFilesCheckTests {
+  private typealias Facts = ScriptFilesCheck.Facts
+
+  @Test(arguments: [
+    // Owner, writable, what is said: nil = nothing, else whether scripts are stopped by it.
+    (UInt32(1000), true, Bool?.none),
+    (0, true, false),
+    (0, false, true),
+    (1000, false, true),
+  ])
+  func whoOwnsAFileAndWhoMayWriteIt(_ owner: UInt32, _ writable: Bool, _ expected: Bool?) {
+    let problem = ScriptFilesCheck.judge("/x", Facts(owner: owner, isDirectory: false, isWritable: writable), user: 1000)
+    #expect(problem?.isUnwritable == expected)
+    if owner == 0, let problem { #expect(problem.text.hasPrefix("/x belongs to root")) }
+  }
+
+  @Test func whatDoesNotExistIsNoProblemAndFilesOfTheOwnUserAreNone() throws {
+    let base = "/tmp/script-files-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    mkdir(base, 0o700)
+    mkdir(base + "/logs", 0o700)
+    mkdir(base + "/bootstrap", 0o700)
+    mkdir(base + "/bootstrap/cache", 0o700)
+    close(open(base + "/logs/librenms.log", O_CREAT | O_WRONLY, 0o600))
+    defer {
+      for name in ["/logs/librenms.log", "/bootstrap/cache/services.php"] { unlink(base + name) }
+      for name in ["/bootstrap/cache", "/bootstrap", "/logs", ""] { rmdir(base + name) }
+    }
+    let check = ScriptFilesCheck(base: base, logDirectory: base + "/logs", logFile: base + "/logs/librenms.log")
+    #expect(check.look().isEmpty)
+    // Only root can give files away, which is who runs most containers' tests.
+    guard geteuid() == 0 else { return }
+    chown(base + "/logs/librenms.log", 65534, 65534)
+    close(open(base + "/bootstrap/cache/services.php", O_CREAT | O_WRONLY, 0o600))
+    chown(base + "/bootstrap/cache/services.php", 65534, 65534)
+    #expect(check.look().map(\.path) == [base + "/logs/librenms.log", base + "/bootstrap/cache/services.php"])
+    #expect(check.look().allSatisfy { !$0.isUnwritable }, "root may write everything")
+  }
+}
