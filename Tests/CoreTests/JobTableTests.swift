@@ -98,11 +98,13 @@ import Testing
     #expect(table.swap(0, from: new, to: .aborted))
   }
 
-  @Test func theReaderSeesWhatTheWriterDoes() throws {
+  @Test func aReaderSeesTheTableAsItWasWhenItWasOpened() throws {
     try withPath { path in
       let table = try JobTable.open(path: path, slots: 4, place: place)
-      let reader = try #require(JobTable.reader(path: path, place: place))
+      let early = try #require(JobTable.reader(path: path, place: place))
       _ = table.begin(1, record("9"))
+      #expect(early.word(1).state == .free)
+      let reader = try #require(JobTable.reader(path: path, place: place))
       #expect(reader.word(1).state == .starting)
       #expect(reader.record(1).payload == "9")
     }

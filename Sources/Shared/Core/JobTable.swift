@@ -22,16 +22,33 @@ public final class JobTable {
   private typealias Header = JobTableLayout.Header
   private typealias Slot = JobTableLayout.Slot
 
+  /// What `open` has found in the file.
+  public enum Condition: Equatable, Sendable {
+    /// Nothing, or a table of another boot or pid namespace, whose processes are gone.
+    case new
+    case intact
+    /// The file was cut to this many bytes: slots that lay beyond are lost.
+    case cut(bytes: Int)
+    /// The header was not readable; this many slots said for themselves that they are whole and of this boot, and are kept.
+    case headerLost(kept: Int)
+  }
+
   /// -1: anonymous memory.
   private let fd: Int32
-  private var base: UnsafeMutableRawPointer
+  private(set) var base: UnsafeMutableRawPointer
   private var mappedSize: Int
   public private(set) var slotCount: Int
   /// False: no space for a file; scripts of this incarnation can't be adopted.
   public let isPersistent: Bool
+  public private(set) var condition = Condition.new
+  private let place: MachineIdentity
+  /// Of the seals of its slots.
+  let seed: UInt64
 
-  private init(fd: Int32, base: UnsafeMutableRawPointer, size: Int, slots: Int) {
+  private init(fd: Int32, base: UnsafeMutableRawPointer, size: Int, slots: Int, place: MachineIdentity) {
     self.fd = fd
+    self.place = place
+    seed = SlotSeal.seed(place)
     self.base = base
     self.mappedSize = size
     self.slotCount = slots
@@ -48,7 +65,9 @@ public final class JobTable {
   /// Opens or makes the table and takes its lock. Jobs of an earlier boot or another pid namespace are gone and dropped.
   public static func open(path: String, slots: Int, place: MachineIdentity) throws(Failure) -> JobTable {
     let wanted = max(1, min(slots, JobTableLayout.slotLimit))
-    let fd = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    var fd = Glibc.open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    let existed = fd >= 0
+    if !existed { fd = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
     guard fd >= 0 else { throw .system(SystemError("open \(path)")) }
     do throws(Failure) {
       let locked = shim_lock(fd)
@@ -66,8 +85,10 @@ public final class JobTable {
       let allocated = shim_allocate(fd, size)
       if allocated < 0 { throw .system(SystemError("allocate \(size) bytes for \(path)", number: -allocated)) }
       guard let base = shim_map(fd, size, 1) else { throw .system(SystemError("map \(path)")) }
-      let table = JobTable(fd: fd, base: base, size: size, slots: count)
-      table.prepare(place)
+      let table = JobTable(fd: fd, base: base, size: size, slots: count, place: place)
+      let isCut = existed && table.isCut(from: old)
+      table.prepare()
+      if isCut { table.condition = .cut(bytes: old) }
       return table
     } catch {
       close(fd)
@@ -80,49 +101,90 @@ public final class JobTable {
     let count = max(1, min(slots, JobTableLayout.slotLimit))
     let size = JobTableLayout.fileSize(slots: count)
     guard let base = shim_map_anonymous(size) else { return nil }
-    let table = JobTable(fd: -1, base: base, size: size, slots: count)
-    table.prepare(place)
+    let table = JobTable(fd: -1, base: base, size: size, slots: count, place: place)
+    table.prepare()
     return table
   }
 
-  /// Maps an existing table for reading, without a lock: for the supervisor. nil when there is none or it is not ours to read.
+  /// A copy of an existing table as it is now, without a lock: for the supervisor. nil when there is none or it is not ours to read.
+  ///
+  /// Read and not mapped: a file that somebody cuts short would end every process that looks at a mapping of it (SIGBUS).
   public static func reader(path: String, place: MachineIdentity) -> JobTable? {
-    let fd = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    let fd = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard fd >= 0 else { return nil }
+    defer { close(fd) }
     var status = stat()
-    fstat(fd, &status)
-    let size = Int(status.st_size)
-    guard size >= JobTableLayout.headerSize + JobTableLayout.slotSize, let base = shim_map(fd, size, 0) else {
-      close(fd)
-      return nil
+    guard fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let slots = min((Int(status.st_size) - JobTableLayout.headerSize) / JobTableLayout.slotSize, JobTableLayout.slotLimit)
+    guard slots > 0 else { return nil }
+    let size = JobTableLayout.fileSize(slots: slots)
+    guard let base = shim_map_anonymous(size) else { return nil }
+    let table = JobTable(fd: -1, base: base, size: size, slots: slots, place: place)
+    var filled = 0
+    while filled < size {
+      let count = pread(fd, base + filled, size - filled, off_t(filled))
+      if count < 0 && errno == EINTR { continue }
+      // What was cut off meanwhile stays zero: free slots.
+      guard count > 0 else { break }
+      filled += count
     }
-    let slots = min((size - JobTableLayout.headerSize) / JobTableLayout.slotSize, JobTableLayout.slotLimit)
-    let table = JobTable(fd: fd, base: base, size: size, slots: slots)
     return table.isFrom(place) ? table : nil
   }
 
-  private func prepare(_ place: MachineIdentity) {
-    if !isFrom(place) {
-      memset(base, 0, mappedSize)
-      base.storeBytes(of: JobTableLayout.version, toByteOffset: Header.version, as: UInt32.self)
-      base.storeBytes(of: UInt32(JobTableLayout.headerSize), toByteOffset: Header.headerSize, as: UInt32.self)
-      base.storeBytes(of: UInt32(JobTableLayout.slotSize), toByteOffset: Header.slotSize, as: UInt32.self)
-      store(place.pidNamespace, at: Header.pidNamespace)
-      write(place.bootID, at: Header.bootID, capacity: 36)
-      // The magic last: a process killed before this line leaves a file that the next one prepares anew.
-      store(JobTableLayout.magic, at: Header.magic)
-    }
-    base.storeBytes(of: UInt32(slotCount), toByteOffset: Header.slotCount, as: UInt32.self)
-    store(load(Header.generation) + 1, at: Header.generation)
+  /// A file that was there has a header and whole slots, and no fewer than its header says.
+  private func isCut(from size: Int) -> Bool {
+    let slots = (size - JobTableLayout.headerSize) / JobTableLayout.slotSize
+    guard slots > 0, size == JobTableLayout.fileSize(slots: slots) else { return true }
+    let promised = Int(base.load(fromByteOffset: Header.slotCount, as: UInt32.self))
+    return hasOurLayout && promised > slots && promised <= JobTableLayout.slotLimit
   }
 
-  private func isFrom(_ place: MachineIdentity) -> Bool {
+  private func prepare() {
+    condition = isFrom(place) ? .intact : renew()
+    base.storeBytes(of: UInt32(slotCount), toByteOffset: Header.slotCount, as: UInt32.self)
+    store(load(Header.generation) &+ 1, at: Header.generation)
+  }
+
+  /// Makes header and slots new, except slots that are whole and of this boot: a header is easier lost than a running script.
+  private func renew() -> Condition {
+    let isEmpty = load(Header.magic) == 0
+    let isOfAnotherBoot = hasOurLayout
+    let kept = (0..<slotCount).filter { word($0).state != .free && integrity($0) == .whole }
+    memset(base, 0, JobTableLayout.headerSize)
+    for slot in Set(0..<slotCount).subtracting(kept) { memset(base + offset(slot), 0, JobTableLayout.slotSize) }
+    base.storeBytes(of: JobTableLayout.version, toByteOffset: Header.version, as: UInt32.self)
+    base.storeBytes(of: UInt32(JobTableLayout.headerSize), toByteOffset: Header.headerSize, as: UInt32.self)
+    base.storeBytes(of: UInt32(JobTableLayout.slotSize), toByteOffset: Header.slotSize, as: UInt32.self)
+    store(place.pidNamespace, at: Header.pidNamespace)
+    write(place.bootID, at: Header.bootID, capacity: 36)
+    // Its incarnations are not counted from the beginning: what lies beside the table is of this boot too.
+    if !kept.isEmpty { store(1, at: Header.generation) }
+    // The magic last: a process killed before this line leaves a file that the next one prepares anew.
+    store(JobTableLayout.magic, at: Header.magic)
+    return kept.isEmpty && (isEmpty || isOfAnotherBoot) ? .new : .headerLost(kept: kept.count)
+  }
+
+  private var hasOurLayout: Bool {
     load(Header.magic) == JobTableLayout.magic
       && base.load(fromByteOffset: Header.version, as: UInt32.self) == JobTableLayout.version
       && base.load(fromByteOffset: Header.slotSize, as: UInt32.self) == UInt32(JobTableLayout.slotSize)
       && base.load(fromByteOffset: Header.headerSize, as: UInt32.self) == UInt32(JobTableLayout.headerSize)
-      && load(Header.pidNamespace) == place.pidNamespace
-      && text(at: Header.bootID, length: 36) == place.bootID
+  }
+
+  private func isFrom(_ place: MachineIdentity) -> Bool {
+    hasOurLayout && load(Header.pidNamespace) == place.pidNamespace && text(at: Header.bootID, length: 36) == place.bootID
+  }
+
+  /// Makes a file whole again that somebody has cut short under this process, before a store into what is missing ends it; to be called
+  /// now and then. True: it was cut, and every slot has to be entered anew. Throws when there is no space.
+  public func repair() throws(SystemError) -> Bool {
+    guard fd >= 0 else { return false }
+    var status = stat()
+    guard fstat(fd, &status) == 0, Int(status.st_size) < mappedSize else { return false }
+    try SystemError.check(shim_allocate(fd, mappedSize), "allocate \(mappedSize) bytes for the job table")
+    memset(base, 0, mappedSize)
+    prepare()
+    return true
   }
 
   /// Makes room for at least `count` slots. Slots keep their contents; the addresses of all slots change.
@@ -152,7 +214,7 @@ public final class JobTable {
 
   /// The slot whose adoption is under way. Still set at start: the predecessor died over it.
   public var adopting: Int? {
-    get { load(Header.adopting) == 0 ? nil : Int(load(Header.adopting)) - 1 }
+    get { load(Header.adopting) == 0 ? nil : Int(exactly: load(Header.adopting)).map { $0 - 1 } }
     set { store(UInt64((newValue ?? -1) + 1), at: Header.adopting) }
   }
 
@@ -161,8 +223,11 @@ public final class JobTable {
     set { store(newValue, at: Header.adoptionDeaths) }
   }
 
-  /// The last run of a tick in seconds since the epoch; 0 = never.
-  public func tick(_ index: Int) -> Int64 { Int64(bitPattern: load(Header.ticks + 8 * index)) }
+  /// The last run of a tick in seconds since the epoch; 0 = never. A time that no clock of ours shows is no tick: it would stop the ticks.
+  public func tick(_ index: Int) -> Int64 {
+    let value = Int64(bitPattern: load(Header.ticks + 8 * index))
+    return JobTableLayout.plausibleTicks.contains(value) ? value : 0
+  }
   public func setTick(_ index: Int, to seconds: Int64) { store(UInt64(bitPattern: seconds), at: Header.ticks + 8 * index) }
 
   // MARK: Slots
@@ -184,6 +249,7 @@ public final class JobTable {
     store(UInt64(bitPattern: job.startedWall.nanoseconds), at: at + Slot.startedWall)
     store(UInt64(bitPattern: job.deadline?.nanoseconds ?? 0), at: at + Slot.deadline)
     store(0, at: at + Slot.terminated)
+    store(0, at: at + Slot.terminationCause)
     store(0, at: at + Slot.status)
     let lengths = UInt64(job.payload.utf8.count) | UInt64(job.lock.utf8.count) << 16 | UInt64(job.owner.utf8.count) << 32
     store(lengths, at: at + Slot.lengths)
@@ -193,8 +259,16 @@ public final class JobTable {
     store(UInt64(bitPattern: Int64(job.group)), at: at + Slot.group)
     store(job.score.bitPattern, at: at + Slot.score)
     let word = SlotWord(sequence: word(slot).sequence + 1, state: .starting)
+    store(SlotSeal.value(of: base + at, sequence: word.sequence, seed: seed), at: at + Slot.seal)
     store(word.raw, at: at + Slot.word)
     return word
+  }
+
+  /// Enters a running job whose slot was lost from the file.
+  public func enterAgain(_ slot: Int, _ job: JobRecord, _ process: ProcessIdentity) {
+    guard let word = begin(slot, job) else { return }
+    setStartTime(slot, process.startTime)
+    store(word.with(.running, pid: process.pid).raw, at: offset(slot) + Slot.word)
   }
 
   public func record(_ slot: Int) -> JobRecord {
@@ -221,12 +295,18 @@ public final class JobTable {
   public func setStartTime(_ slot: Int, _ value: UInt64) { store(value, at: offset(slot) + Slot.startTime) }
 
   /// When TERM was sent to the group because of the deadline; it survives the child, so KILL comes 5 s later whoever sends it.
+  /// A time before the job's start or after this moment is none: with it KILL would never come.
   public func terminatedAt(_ slot: Int) -> MonotonicTime? {
-    let value = Int64(bitPattern: load(offset(slot) + Slot.terminated))
-    return value == 0 ? nil : MonotonicTime(nanoseconds: value)
+    let time = MonotonicTime(nanoseconds: Int64(bitPattern: load(offset(slot) + Slot.terminated)))
+    let started = MonotonicTime(nanoseconds: Int64(bitPattern: load(offset(slot) + Slot.startedBoot)))
+    return time.nanoseconds != 0 && time >= started && time <= .now ? time : nil
   }
 
-  public func setTerminated(_ slot: Int, at time: MonotonicTime) {
+  /// TERM was sent because the service stops, not for the job's limit.
+  public func endedByStop(_ slot: Int) -> Bool { load(offset(slot) + Slot.terminationCause) == 1 }
+
+  public func setTerminated(_ slot: Int, at time: MonotonicTime, byStop: Bool = false) {
+    store(byStop ? 1 : 0, at: offset(slot) + Slot.terminationCause)
     store(UInt64(bitPattern: time.nanoseconds), at: offset(slot) + Slot.terminated)
   }
 
@@ -259,12 +339,14 @@ public final class JobTable {
   }
 
   public func free(_ slot: Int) {
+    // Before the word: killed between the two, the slot still holds the job, as one of a version without seals.
+    store(0, at: offset(slot) + Slot.seal)
     store(word(slot).with(.free, pid: 0).raw, at: offset(slot) + Slot.word)
   }
 
   // MARK: Memory
 
-  private func offset(_ slot: Int) -> Int {
+  func offset(_ slot: Int) -> Int {
     precondition(slot >= 0 && slot < slotCount, "slot \(slot) of \(slotCount)")
     return JobTableLayout.headerSize + slot * JobTableLayout.slotSize
   }
@@ -273,8 +355,8 @@ public final class JobTable {
     (base + offset).assumingMemoryBound(to: UInt64.self)
   }
 
-  private func load(_ offset: Int) -> UInt64 { shim_atomic_load(pointer(offset)) }
-  private func store(_ value: UInt64, at offset: Int) { shim_atomic_store(pointer(offset), value) }
+  func load(_ offset: Int) -> UInt64 { shim_atomic_load(pointer(offset)) }
+  func store(_ value: UInt64, at offset: Int) { shim_atomic_store(pointer(offset), value) }
 
   private func text(at offset: Int, length: Int) -> String {
     String(decoding: UnsafeRawBufferPointer(start: base + offset, count: length), as: UTF8.self)

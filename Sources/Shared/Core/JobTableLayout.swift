@@ -1,6 +1,7 @@
 /// Where everything lies in a job table file. One writer (the child), any number of readers (its supervisor).
 ///
-/// The first `frozenBytes` of a slot never change their meaning: any later version can adopt a script that an earlier one started.
+/// The first `frozenBytes` of a slot never change their meaning, nor do place, coverage and arithmetic of its seal (`SlotSeal`): any later
+/// version can adopt a script that an earlier one started, and an earlier one knows a later one's slot from garbage.
 /// Offsets in bytes; integers are little-endian, as the machine has them.
 public enum JobTableLayout {
   /// "LNMSJOBS" read as a little-endian integer.
@@ -12,6 +13,8 @@ public enum JobTableLayout {
   public static let frozenBytes = 64
   /// A configuration error must not allocate without bounds; Python nodes with more workers than this are unknown.
   public static let slotLimit = 4096
+  /// Times that a tick can have run at, in seconds since the epoch: 2020 to 2100.
+  public static let plausibleTicks: ClosedRange<Int64> = 1_577_836_800...4_102_444_800
 
   public enum Header {
     public static let magic = 0
@@ -62,6 +65,10 @@ public enum JobTableLayout {
     public static let group = 768
     /// Score with which the job waited, as the bits of a double: it goes back with the same one.
     public static let score = 776
+    /// Check over the record, see `SlotSeal`; 0 = the slot is free, or of a version that had no seals.
+    public static let seal = 784
+    /// Why TERM was sent: 0 = its limit, 1 = the service stops.
+    public static let terminationCause = 792
   }
 
   public static func fileSize(slots: Int) -> Int { headerSize + slots * slotSize }

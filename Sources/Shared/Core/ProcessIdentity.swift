@@ -20,6 +20,8 @@ public struct ProcessIdentity: Hashable, Sendable {
 
   /// A descriptor for it, valid whatever becomes of the pid; nil when it has been reaped. The caller closes it.
   public func open() -> Int32? {
+    // 0 and 1 are no scripts, and a negative number names a group.
+    guard pid > 1 else { return nil }
     let fd = shim_pidfd_open(pid)
     guard fd >= 0 else { return nil }
     // In this order: once the descriptor is ours, the pid can't be given to another process before the look at its start time.
@@ -28,6 +30,19 @@ public struct ProcessIdentity: Hashable, Sendable {
       return nil
     }
     return fd
+  }
+
+  /// The process with this pid as far as it can be a script of ours: alive, leader of its session, of our user, and neither this process nor
+  /// its parent. For slots whose start time can't be believed.
+  public static func script(pid: Int32) -> ProcessIdentity? {
+    guard pid > 1, pid != getpid(), pid != getppid() else { return nil }
+    var session: Int32 = 0
+    var state: CChar = 0
+    let start = shim_process_stat(pid, nil, nil, &session, &state)
+    var status = stat()
+    guard start != 0, session == pid, state != CChar(UInt8(ascii: "Z")), stat("/proc/\(pid)", &status) == 0, status.st_uid == geteuid()
+    else { return nil }
+    return ProcessIdentity(pid: pid, startTime: start)
   }
 
   /// It exists and is not a zombie.

@@ -31,7 +31,7 @@ public final class ProcessWatch {
   public func signalGroup(_ number: Int32) {
     var group: Int32 = 0
     guard shim_process_stat(identity.pid, nil, &group, nil, nil) == identity.startTime || identity.startTime == 0 else { return }
-    if group == identity.pid { kill(-identity.pid, number) } else { signal(number) }
+    if group == identity.pid, group > 1 { kill(-identity.pid, number) } else { signal(number) }
   }
 
   private func ended(_ onEnd: (ExitStatus?) -> Void) {

@@ -1,6 +1,6 @@
 import Core
 
-/// The children's job tables as the supervisor sees them: read only, opened for each look, since a child may enlarge or renew its file.
+/// The children's job tables as the supervisor sees them: a copy for each look.
 struct JobTables {
   struct Job {
     var type: TaskType
@@ -17,7 +17,7 @@ struct JobTables {
     JobTable.reader(path: ChildLaunch.jobTable(type, in: directory), place: place)
   }
 
-  /// Slots with a process that lives.
+  /// Slots with a process that lives. What a slot of garbage says about deadlines and jobs is not believed.
   func running(_ type: TaskType) -> [Job] { look(type) ?? [] }
 
   /// The same; nil when there is no table to read.
@@ -26,18 +26,18 @@ struct JobTables {
     var jobs: [Job] = []
     for slot in 0..<table.slotCount {
       let word = table.word(slot)
-      guard word.state == .running || word.state == .quarantined, word.pid > 0 else { continue }
+      guard word.state == .running || word.state == .quarantined, word.pid > 1 else { continue }
+      // Garbage, or copied while the slot was given to another job.
+      guard [.whole, .unsealed].contains(table.integrity(slot)) else { continue }
       var process = table.process(slot)
       if process.startTime == 0 {
         // The process has entered itself but was not yet asked for its start time.
-        guard let now = ProcessIdentity.of(pid: word.pid) else { continue }
+        guard let now = ProcessIdentity.script(pid: word.pid) else { continue }
         process = now
       }
       guard process.isAlive else { continue }
-      let record = table.record(slot)
-      // The slot may have been given to another job between the two looks.
-      guard table.word(slot) == word else { continue }
-      jobs.append(Job(type: type, slot: slot, process: process, record: record, terminatedAt: table.terminatedAt(slot)))
+      jobs.append(
+        Job(type: type, slot: slot, process: process, record: table.record(slot), terminatedAt: table.terminatedAt(slot)))
     }
     return jobs
   }
