@@ -203,6 +203,9 @@ public final class ChildProcess {
     do throws(SystemError) {
       let path = ChildLaunch.cooldowns(type.type, in: runtimeDirectory)
       cooldowns = table.isPersistent ? try CooldownFile(path: path, fresh: fresh) : nil
+      if let garbage = cooldowns?.garbage, garbage > 0 {
+        log.warning("\(garbage) records of \(path) were garbage and are dropped: their devices may be tried again at once")
+      }
     } catch {
       log.error("\(error): cool-downs of devices are forgotten at a restart")
       cooldowns = nil

@@ -1,68 +1,55 @@
-import CLinuxShims
 import Core
 import Glibc
 
 /// Kept locks of devices (down, failing) in a file of fixed records, so that a successor on a node without Redis still knows them.
 ///
-/// One writer, the child that holds the job table's lock. A record is written so that a process killed in the middle leaves it empty.
+/// One writer, the child that holds the job table's lock. A record is one write with a check over itself: torn or foreign bytes are no
+/// record. The file is read and written, not mapped: whoever cuts it short takes records away, and not the process (SIGBUS).
 public final class CooldownFile {
   public struct Cooldown: Equatable, Sendable {
     public var until: MonotonicTime
     /// Failures in a row, for the doubling of the next hold; 0 = the device is down.
     public var failures: Int
+
+    public init(until: MonotonicTime, failures: Int) {
+      self.until = until
+      self.failures = failures
+    }
   }
 
-  // A record: id, until (boottime, 0 = empty), failures, reserved; 8 bytes each.
+  // A record: id, until (boottime, 0 = empty), failures, check (0 = of a version that had none); 8 bytes each.
   private static let recordSize = 32
-  /// Records of the first allocation; it doubles when they are all in use.
-  private static let firstRecords = 2048
   private static let recordLimit = 1 << 20
+  /// A row of failures is over when the device was not tried for this long.
+  private static let memory = Duration.seconds(3600)
+  /// No hold is longer: the longest period that can be set is a year, and nobody waits for that.
+  private static let longestHold = Duration.seconds(7 * 86400)
+  private static let mostFailures = 1_000_000
 
   private let fd: Int32
-  private var base: UnsafeMutablePointer<UInt64>
-  private var records: Int
+  private var records = 0
   private var places: [Int64: Int] = [:]
   private var empty: [Int] = []
   /// What is known, also when there is no space for a record.
   public private(set) var cooldowns: [Int64: Cooldown] = [:]
+  /// Records that were no records.
+  public private(set) var garbage = 0
 
   /// Opens the file and reads what it holds. With `fresh` (the job table was of another boot) everything in it is dropped.
   public init(path: String, fresh: Bool) throws(SystemError) {
-    let fd = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_TRUNC : 0), 0o600)
+    let fd = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (fresh ? O_TRUNC : 0), 0o600)
     guard fd >= 0 else { throw SystemError("open \(path)") }
     var status = stat()
-    fstat(fd, &status)
-    let found = min(Int(status.st_size) / Self.recordSize, Self.recordLimit)
-    let count = max(Self.firstRecords, found)
-    guard let mapped = Self.allocate(fd, count) else {
-      let error = SystemError("allocate \(count * Self.recordSize) bytes for \(path)")
+    guard fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(fd)
-      throw error
+      throw SystemError("open \(path) as a file", number: EINVAL)
     }
     self.fd = fd
-    self.base = mapped
-    self.records = count
-    let now = MonotonicTime.now
-    for record in 0..<count {
-      let (id, until, failures) = read(record)
-      // A record without an until was never finished or was cleared. Failures are remembered for a while after the hold.
-      guard until.nanoseconds != 0, until + Self.memory > now, places[id] == nil else {
-        base[record * 4 + 1] = 0
-        empty.append(record)
-        continue
-      }
-      places[id] = record
-      cooldowns[id] = Cooldown(until: until, failures: failures)
-    }
+    records = min(Int(status.st_size) / Self.recordSize, Self.recordLimit)
+    take(Self.read(fd, records), at: .now)
   }
 
-  deinit {
-    shim_unmap(base, records * Self.recordSize)
-    close(fd)
-  }
-
-  /// A row of failures is over when the device was not tried for this long.
-  private static let memory = Duration.seconds(3600)
+  deinit { close(fd) }
 
   /// Failures in a row of this device so far.
   public func failures(of id: Int64) -> Int { cooldowns[id]?.failures ?? 0 }
@@ -71,17 +58,14 @@ public final class CooldownFile {
     cooldowns[id] = cooldown
     guard let record = places[id] ?? claim() else { return }
     places[id] = record
-    let at = record * 4
-    shim_atomic_store(base + at + 1, 0)
-    shim_atomic_store(base + at, UInt64(bitPattern: id))
-    shim_atomic_store(base + at + 2, UInt64(cooldown.failures))
-    shim_atomic_store(base + at + 1, UInt64(bitPattern: cooldown.until.nanoseconds))
+    let words = [UInt64(bitPattern: id), UInt64(bitPattern: cooldown.until.nanoseconds), UInt64(clamping: cooldown.failures)]
+    write(record, words + [Self.check(words)])
   }
 
   public func clear(_ id: Int64) {
     cooldowns[id] = nil
     guard let record = places.removeValue(forKey: id) else { return }
-    shim_atomic_store(base + record * 4 + 1, 0)
+    write(record, [0, 0, 0, 0])
     empty.append(record)
   }
 
@@ -90,31 +74,56 @@ public final class CooldownFile {
     for (id, cooldown) in cooldowns where cooldown.until + (cooldown.failures > 0 ? Self.memory : .zero) <= now { clear(id) }
   }
 
-  private func read(_ record: Int) -> (Int64, MonotonicTime, Int) {
-    let at = record * 4
-    return (
-      Int64(bitPattern: base[at]), MonotonicTime(nanoseconds: Int64(bitPattern: base[at + 1])), Int(truncatingIfNeeded: base[at + 2])
-    )
+  private func take(_ words: [UInt64], at now: MonotonicTime) {
+    for record in 0..<records {
+      let (id, until, failures) = (Int64(bitPattern: words[record * 4]), words[record * 4 + 1], words[record * 4 + 2])
+      let check = words[record * 4 + 3]
+      let end = MonotonicTime(nanoseconds: Int64(bitPattern: until))
+      let isSound =
+        (check == 0 || check == Self.check([words[record * 4], until, failures])) && id >= 0 && failures <= UInt64(Self.mostFailures)
+        && end.nanoseconds >= 0 && end <= now + Self.longestHold
+      if until != 0 && !isSound { garbage += 1 }
+      // Failures are remembered for a while after the hold.
+      guard until != 0, isSound, end + Self.memory > now, places[id] == nil else {
+        empty.append(record)
+        continue
+      }
+      places[id] = record
+      cooldowns[id] = Cooldown(until: end, failures: Int(failures))
+    }
+  }
+
+  private static func read(_ fd: Int32, _ records: Int) -> [UInt64] {
+    var words = [UInt64](repeating: 0, count: records * 4)
+    words.withUnsafeMutableBytes { bytes in
+      var filled = 0
+      while filled < bytes.count {
+        let count = pread(fd, bytes.baseAddress.map { $0 + filled }, bytes.count - filled, off_t(filled))
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { return }
+        filled += count
+      }
+    }
+    return words
+  }
+
+  /// Never 0.
+  private static func check(_ words: [UInt64]) -> UInt64 {
+    words.reduce(0x434F_4F4C_444F_574E) { sum, word in
+      let product = (sum ^ word) &* 0x9E37_79B9_7F4A_7C15
+      return product ^ product >> 29
+    } | 1
+  }
+
+  /// No space costs the memory of this device over a restart, nothing else.
+  private func write(_ record: Int, _ words: [UInt64]) {
+    words.withUnsafeBytes { _ = pwrite(fd, $0.baseAddress, $0.count, off_t(record * Self.recordSize)) }
   }
 
   private func claim() -> Int? {
     if let record = empty.popLast() { return record }
-    let count = min(records * 2, Self.recordLimit)
-    guard count > records, let mapped = Self.allocate(fd, count) else { return nil }
-    shim_unmap(base, records * Self.recordSize)
-    base = mapped
-    empty.append(contentsOf: records..<count)
-    records = count
-    return empty.popLast()
-  }
-
-  private static func allocate(_ fd: Int32, _ count: Int) -> UnsafeMutablePointer<UInt64>? {
-    let size = count * recordSize
-    let status = shim_allocate(fd, size)
-    guard status == 0 else {
-      errno = -status
-      return nil
-    }
-    return shim_map(fd, size, 1)?.bindMemory(to: UInt64.self, capacity: count * 4)
+    guard records < Self.recordLimit else { return nil }
+    records += 1
+    return records - 1
   }
 }
