@@ -13,6 +13,8 @@ struct AlertingType: SchedulerType {
   /// Ours alone (`alerting.alerts`): Python nodes have no lock for it.
   let lockPrefix = "alerting."
   let keepsTicks = true
+  /// A run that dies of an exception ends with 0 all the same.
+  let outputFrame: ScriptOutputPolicy.Frame? = .init(opening: "Start:", closing: "End  :")
 
   /// Alerts belong to no group; every node with the type drains the one queue.
   func queueGroups(_ settings: Settings) -> [Int] { [0] }

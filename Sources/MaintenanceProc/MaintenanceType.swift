@@ -17,6 +17,8 @@ struct MaintenanceType: SchedulerType {
   let lockPrefix = "maintenance."
   let queuesAreShared = false
   let linesOfFailure = 10
+  /// daily.sh is a shell script: one of its own commands may be what is missing.
+  let needsInterpreter = false
 
   func lockName(_ item: QueueItem) -> String { item.payload == Self.daily ? Self.updateLock : lockPrefix + item.payload }
 

@@ -43,7 +43,7 @@ final class NodeDuty: ChildDuty {
 
   func heard(_ heartbeats: [TaskType: Heartbeat]) { self.heartbeats = heartbeats }
 
-  func fill(_ heartbeat: inout Heartbeat) { heartbeat.warnings = diagnosis.active }
+  func fill(_ heartbeat: inout Heartbeat) { heartbeat.warnings += diagnosis.active }
 
   func turn(at now: MonotonicTime) {
     diagnosis.turn(at: now, settings, heartbeats)

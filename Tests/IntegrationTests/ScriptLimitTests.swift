@@ -48,6 +48,51 @@ extension IntegrationTests {
         scene.node.dispatcher?.send(SIGTERM)
         #expect(scene.node.dispatcher?.wait(.seconds(9)) == .exited(0), "a second one ends the scripts: TERM, 5 s, KILL")
         #expect(scene.node.journal.running("poller", at: wallClock()).filter { ProcessInfo.isAlive($0.pid) }.isEmpty)
+        let lines = scene.node.errors.split(separator: "\n")
+        #expect(lines.count { $0.contains("scripts were ended by the stop") } == 1)
+        #expect(!lines.contains { $0.contains("ERROR") || $0.contains("not again for") }, "they did not fail:\n\(scene.node.errors)")
+
+        try scene.node.behave("default", nil)
+        let again = try scene.startAndAwaitWork()
+        #expect(
+          eventually(within: .seconds(8)) { Set(scene.node.journal.runs("poller").filter { $0.start >= again }.map(\.id)).count == 10 })
+        #expect(!scene.node.errors.contains("did not survive"), "nor after the restart:\n\(scene.node.errors)")
+      }
+    }
+
+    @Test func alertsThatDieOfAnExceptionAndEndWithZeroAreSaidOnceAndInStatus() throws {
+      let alerting = pollingOnly.with(["service_poller_enabled": false, "service_alerting_enabled": true, "service_alerting_frequency": 1])
+      try Scene.play(alerting, sleep: "0.1") { scene in
+        try scene.server.addDevices(1)
+        try scene.node.behave("alerting", "exception=1")
+        try scene.startAndAwaitWork("alerting")
+        #expect(eventually(within: .seconds(8)) { scene.node.journal.runs("alerting").count { $0.end != nil } >= 4 })
+        let words =
+          "alerting alerts ended with 0, but died of an exception: RunAlerts.php line 212: Cannot access offset of type string on string"
+        #expect(
+          scene.node.errors.split(separator: "\n").count { $0.contains("WARNING") && $0.contains(words) } == 1, "\(scene.node.errors)")
+        #expect(eventually(within: .seconds(5)) { (try? scene.node.command("status").output.contains("ended with 0, but")) == true })
+        try scene.node.behave("alerting", nil)
+        #expect(eventually(within: .seconds(5)) { scene.node.errors.contains("no run ends like this any more") })
+        #expect(!scene.node.errors.contains("did not come to its end"), "a good run has its last line:\n\(scene.node.errors)")
+        scene.stopOrderly()
+      }
+    }
+
+    @Test func lnmsWithoutItsExecuteBitIsOneFaultOfTheNodeAndPollsGoOnAfterIt() throws {
+      try Scene.play(pollingOnly, sleep: "0.1") { scene in
+        try scene.server.addDevices(100)
+        chmod(scene.node.base + "/lnms", 0o644)
+        try scene.node.start()
+        #expect(eventually(within: .seconds(10)) { scene.node.errors.contains("can't start scripts: ") }, "\(scene.node.errors)")
+        pause(.seconds(3))
+        let lines = scene.node.errors.split(separator: "\n")
+        #expect(lines.count { $0.contains("lnms: Permission denied") } == 1, "\(scene.node.errors)")
+        chmod(scene.node.base + "/lnms", 0o755)
+        #expect(eventually(within: .seconds(20)) { scene.node.journal.ids("poller").count == 100 }, "no device was held for it")
+        #expect(scene.node.errors.contains("scripts can be started again"))
+        scene.stopOrderly()
+        expectNoDoubles(scene.node.journal)
       }
     }
   }

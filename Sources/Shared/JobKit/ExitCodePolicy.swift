@@ -6,6 +6,8 @@ public enum ExitCodePolicy {
     case signalled(Int32)
     /// Ended by us at its limit.
     case timedOut
+    /// Ended by us because the service stops at once.
+    case stopped
     /// It could not be started.
     case notStarted
     /// It ended while nobody watched, and the database shows that it did its work.
@@ -21,7 +23,7 @@ public enum ExitCodePolicy {
     public var wasSeen: Bool {
       switch self {
       case .exited, .signalled, .timedOut: true
-      case .notStarted, .unseenDone, .unseenDown, .unseenLost, .unseen: false
+      case .stopped, .notStarted, .unseenDone, .unseenDown, .unseenLost, .unseen: false
       }
     }
   }
@@ -41,6 +43,8 @@ public enum ExitCodePolicy {
     case done
     /// The device does not answer: not an error, but not at once again.
     case down
+    /// Cut off through no fault of its own.
+    case cut
     case failed
   }
 
@@ -73,6 +77,7 @@ public enum ExitCodePolicy {
   public static func verdict(_ kind: Kind, _ ending: Ending, failures: Int, downRetry: Duration, frequency: Duration) -> Verdict {
     switch ending {
     case .exited(0), .unseenDone, .unseen: return Verdict(outcome: .done, hold: .release, severity: .none)
+    case .stopped: return Verdict(outcome: .cut, hold: .release, severity: .debug)
     case .unseenLost: return Verdict(outcome: .failed, hold: .release, severity: .warning)
     case .unseenDown: return Verdict(outcome: .down, hold: .keep(downRetry), severity: .debug)
     default: break

@@ -7,27 +7,33 @@ extension JobEngine {
   static let statusWait = Duration.milliseconds(500)
   /// A new process needs microseconds between entering itself into the table and writing its start time.
   private static let startTimeWait = Duration.milliseconds(100)
+  private static let startTimeLook = Duration.milliseconds(2)
 
   /// Takes over every job that a predecessor left in the table. Needs no server.
   public func adopt() {
     restoreCooldowns()
-    if let index = table.adopting {
-      table.adoptionDeaths += 1
+    reportTable()
+    if let index = table.adopting, index < table.slotCount {
+      // A count that nobody can have reached is none.
+      table.adoptionDeaths = table.adoptionDeaths < 1000 ? table.adoptionDeaths + 1 : 1
       table.adopting = nil
-      if table.adoptionDeaths >= 2, index < table.slotCount {
+      if table.adoptionDeaths >= 2 {
         let word = table.word(index)
         if word.state == .running || word.state == .ended { table.swap(index, from: word, to: .quarantined) }
         log.critical("slot \(index) of \(type.type.rawValue) is left alone: adopting it ended \(table.adoptionDeaths) processes")
       }
     }
+    var found = FoundSlots()
     for slot in slots {
       table.adopting = slot.index
-      adopt(slot)
+      adopt(slot, &found)
       table.adopting = nil
     }
     table.adoptionDeaths = 0
     adoptedCount = running
     if adoptedCount > 0 { log.info("adopted \(adoptedCount) running scripts") }
+    report(found)
+    ensureRoom()
     scheduleDeadline()
   }
 
@@ -40,28 +46,39 @@ extension JobEngine {
     }
   }
 
-  private func adopt(_ slot: JobSlot) {
+  private func adopt(_ slot: JobSlot, _ found: inout FoundSlots) {
     let word = table.word(slot.index)
-    guard let state = word.state else {
-      log.warning("slot \(slot.index) is in a state of a newer version: left alone")
-      slot.phase = .quarantined
-      return
-    }
-    switch state {
-    case .free: return
-    case .starting:
+    let integrity = table.integrity(slot.index)
+    let script = ProcessIdentity.script(pid: word.pid)
+    switch FoundSlotPolicy.action(word.state, integrity, hasPid: word.pid != 0, processLives: script != nil) {
+    case .nothing: return
+    case .takeAway:
       // The process may be about to enter itself. Whoever swaps first decides, and a process that is late ends without exec.
-      if table.swap(slot.index, from: word, to: .aborted) { requeue(slot) } else { adopt(slot) }
-    case .aborted: requeue(slot)
-    case .running:
+      if table.swap(slot.index, from: word, to: .aborted) { requeue(slot) } else { adopt(slot, &found) }
+    case .requeue: requeue(slot)
+    case .watch:
       load(slot)
       adoptProcess(slot)
-    case .ended:
+    case .judge:
       load(slot)
+      if table.endedByStop(slot.index) { return conclude(slot, .stopped) }
       conclude(slot, table.endStatus(slot.index).map { ending(slot, $0) } ?? .unseenLost)
-    case .quarantined:
+    case .quarantine:
       load(slot)
-      if table.process(slot.index).isAlive { slot.phase = .quarantined } else { conclude(slot, .unseenLost) }
+      slot.identity = table.process(slot.index)
+      if slot.identity?.isAlive == true { slot.phase = .quarantined } else { conclude(slot, .unseenLost) }
+    case .hold:
+      slot.phase = .quarantined
+      slot.identity = script
+      found.held += 1
+    case .release:
+      // Of a process that is about to enter itself into garbage nothing is known: it must not run.
+      if word.state == .starting, !table.swap(slot.index, from: word, to: .aborted) { return adopt(slot, &found) }
+      table.free(slot.index)
+      found.released += 1
+    case .leaveToNewer:
+      slot.phase = .quarantined
+      found.newer += 1
     }
   }
 
@@ -87,28 +104,41 @@ extension JobEngine {
   }
 
   private func adoptProcess(_ slot: JobSlot) {
-    var identity = table.process(slot.index)
-    let patience = MonotonicTime.now + Self.startTimeWait
-    while identity.startTime == 0 && MonotonicTime.now < patience {
-      usleep(1000)
-      identity = table.process(slot.index)
-    }
-    if identity.startTime == 0, let found = ProcessIdentity.of(pid: identity.pid), getsid(identity.pid) == identity.pid {
-      identity = found
-      table.setStartTime(slot.index, found.startTime)
-    }
-    slot.identity = identity
     slot.killsBefore = group?.kills
     // Whatever it has written goes on being read, or it would stand still at a full pipe.
     _ = try? output(of: slot)
+    identify(slot, until: .now + Self.startTimeWait)
+  }
+
+  /// Waits, without standing still, for a process that has entered itself a moment ago and writes its start time next.
+  private func identify(_ slot: JobSlot, until patience: MonotonicTime) {
+    let identity = table.process(slot.index)
+    if identity.startTime != 0 { return watchAdopted(slot, identity) }
+    guard MonotonicTime.now >= patience else {
+      slot.phase = .identifying
+      loop.schedule(after: Self.startTimeLook) { [weak self] in
+        if slot.phase == .identifying { self?.identify(slot, until: patience) }
+      }
+      return
+    }
+    guard let script = ProcessIdentity.script(pid: identity.pid) else { return watchAdopted(slot, identity) }
+    table.setStartTime(slot.index, script.startTime)
+    watchAdopted(slot, script)
+  }
+
+  private func watchAdopted(_ slot: JobSlot, _ identity: ProcessIdentity) {
+    slot.phase = .running
+    slot.identity = identity
     guard let pidfd = identity.open() else { return awaitStatus(slot) }
     do throws(SystemError) {
       slot.watch = try ProcessWatch(identity, pidfd: pidfd, isChild: false, loop: loop) { [weak self] _ in self?.awaitStatus(slot) }
     } catch {
       log.error("can't watch the adopted process \(identity.pid): \(error)")
       close(pidfd)
-      awaitStatus(slot)
+      return awaitStatus(slot)
     }
+    if draining && endsScripts { terminate(slot, byStop: true) }
+    scheduleDeadline()
   }
 
   /// An orphan was reaped by the supervisor.
@@ -127,6 +157,8 @@ extension JobEngine {
     slot.phase = .unresolved
     guard let identity = slot.identity else { return }
     if let status = reaped.removeValue(forKey: identity) { return resolve(slot, status) }
+    // Whatever its status: it was told to end.
+    if table.endedByStop(slot.index) { return conclude(slot, .stopped) }
     loop.schedule(after: Self.statusWait) { [weak self] in
       guard let self, slot.phase == .unresolved, slot.identity == identity else { return }
       judge(slot)
@@ -137,7 +169,7 @@ extension JobEngine {
     table.noteEnd(slot.index, status)
     slot.phase = .running
     finishOutput(of: slot)
-    conclude(slot, ending(slot, status), detail: memoryReason(slot, status) ?? "")
+    judgeEnd(slot, status)
   }
 
   /// Nobody knows the status: the database shows whether the work was done.

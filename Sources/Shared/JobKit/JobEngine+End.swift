@@ -9,11 +9,26 @@ extension JobEngine {
     // What the script left running in its group would write into the next job's output and hold its slot's pipe.
     kill(-identity.pid, SIGKILL)
     finishOutput(of: slot)
-    conclude(slot, ending(slot, status), detail: memoryReason(slot, status) ?? "")
+    judgeEnd(slot, status)
+  }
+
+  /// A script whose status is known has ended.
+  func judgeEnd(_ slot: JobSlot, _ status: ExitStatus) {
+    let ending = ending(slot, status)
+    if case .exited(let code) = ending, code == 126 || code == 127, type.needsInterpreter { return notRunnable(slot, code) }
+    noteAlive(slot, ending)
+    conclude(slot, ending, detail: memoryReason(slot, status) ?? "")
   }
 
   func ending(_ slot: JobSlot, _ status: ExitStatus) -> ExitCodePolicy.Ending {
-    if table.terminatedAt(slot.index) != nil && !draining { return .timedOut }
+    if table.terminatedAt(slot.index) != nil {
+      guard table.endedByStop(slot.index) else { return .timedOut }
+      // It came to its end before the signal.
+      return status == .exited(0) ? .exited(0) : .stopped
+    }
+    // The supervisor ends scripts at their limit while there is no child; the table can't show that, since only the child writes it.
+    let signals: [ExitStatus] = [.signalled(SIGTERM), .signalled(SIGKILL), .exited(128 + SIGTERM), .exited(128 + SIGKILL)]
+    if slot.adopted, let deadline = slot.deadline, deadline <= .now, signals.contains(status) { return .timedOut }
     switch status {
     case .exited(let code): return .exited(code)
     case .signalled(let signal): return .signalled(signal)
@@ -36,7 +51,7 @@ extension JobEngine {
     case .keep(let duration): hold = duration
     case .untilFrequency: hold = max(.zero, slot.startedAt + frequency - now)
     }
-    if let id {
+    if let id, verdict.outcome != .cut {
       if let hold {
         cooldowns?.set(id, .init(until: now + hold, failures: verdict.outcome == .failed ? before + 1 : 0))
       } else if cooldowns?.cooldowns[id] != nil {
@@ -44,11 +59,16 @@ extension JobEngine {
       }
     }
     coordinator.finish(job, hold: hold)
-    counters.ended(duration: now - slot.startedAt, failed: verdict.outcome == .failed, wasSeen: ending.wasSeen, at: now)
+    if verdict.outcome == .cut {
+      endedByStop += 1
+    } else {
+      counters.ended(duration: now - slot.startedAt, failed: verdict.outcome == .failed, wasSeen: ending.wasSeen, at: now)
+    }
     if ending == .exited(0), id != nil {
       stayedDue.succeeded(job.item.payload, startedAt: .nanoseconds(slot.startedAt.nanoseconds), at: .nanoseconds(now.nanoseconds))
     }
     report(slot, job, ending, verdict, hold: hold, detail: detail)
+    lookAtOutput(slot, job, ending, verdict)
     onConcluded?(job.item)
     table.free(slot.index)
     slot.reset()
@@ -66,6 +86,7 @@ extension JobEngine {
       case .exited(let code): "exit code \(code) after \(seconds)"
       case .signalled(let signal): "killed by signal \(signal) after \(seconds)"
       case .timedOut: "ended at its limit after \(seconds)"
+      case .stopped: "ended by the stop after \(seconds)"
       case .notStarted: "could not be started"
       case .unseenDone: "done while nobody watched"
       case .unseen: "ended while nobody watched"
@@ -95,17 +116,18 @@ extension JobEngine {
     for slot in slots where slot.phase == .running {
       switch DeadlinePolicy.action(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index), now: now) {
       case .none: break
-      case .terminate: terminate(slot, because: "it is over its limit")
+      case .terminate: terminate(slot, byStop: false)
       case .kill: slot.watch?.signalGroup(SIGKILL)
       }
     }
     scheduleDeadline()
   }
 
-  func terminate(_ slot: JobSlot, because reason: String) {
+  func terminate(_ slot: JobSlot, byStop: Bool) {
     guard table.terminatedAt(slot.index) == nil, let job = slot.job else { return }
-    log.warning("\(name(of: job.item)): \(reason); its processes are ended")
-    table.setTerminated(slot.index, at: .now)
+    // A stop is said once for all of them.
+    if !byStop { log.warning("\(name(of: job.item)): it is over its limit; its processes are ended") }
+    table.setTerminated(slot.index, at: .now, byStop: byStop)
     slot.watch?.signalGroup(SIGTERM)
   }
 

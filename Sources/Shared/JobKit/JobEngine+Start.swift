@@ -1,3 +1,4 @@
+import CLinuxShims
 import Core
 import Glibc
 
@@ -24,7 +25,7 @@ extension JobEngine {
       slot.phase = .running
       lastJobStarted = now
       lastStarts[job.item.payload] = now
-      forkFailures = 0
+      startsWork(lived: false)
       watch(slot, identity, pidfd: started.pidfd)
       scheduleDeadline()
       log.debug("\(name(of: job.item)) started as \(started.pid)")
@@ -42,10 +43,22 @@ extension JobEngine {
       // Without a watch nobody would notice its end; the deadline's KILL is the way out, and it comes now.
       log.critical("can't watch \(identity.pid): \(error); its group is ended")
       kill(-identity.pid, SIGKILL)
-      var status: Int32 = 0
-      waitpid(identity.pid, &status, 0)
-      conclude(slot, .signalled(SIGKILL), detail: "\(error)")
+      reapUnwatched(slot, identity, pidfd: pidfd)
     }
+  }
+
+  /// Between two looks at a killed script that can't be watched. One that is stuck in the kernel may take any time to end.
+  private static let unwatchedLook = Duration.milliseconds(20)
+
+  func reapUnwatched(_ slot: JobSlot, _ identity: ProcessIdentity, pidfd: Int32) {
+    var exit = shim_exit()
+    guard shim_look_pidfd(pidfd, &exit) != 0 else {
+      loop.schedule(after: Self.unwatchedLook) { [weak self] in self?.reapUnwatched(slot, identity, pidfd: pidfd) }
+      return
+    }
+    if slot.identity == identity { ended(slot, ExitStatus(exit)) }
+    _ = shim_reap_pidfd(pidfd, &exit)
+    close(pidfd)
   }
 
   private func startFailed(_ job: TakenJob, _ slot: JobSlot, _ failure: Program.Failure) {
@@ -55,23 +68,13 @@ extension JobEngine {
       log.critical("the job table was taken over by another process: ending")
       exit(1)
     }
-    // Out of processes, memory or descriptors: the machine's fault, not the job's. It goes back and nothing is taken for a while.
-    guard [EAGAIN, ENOMEM, ENFILE, EMFILE].contains(error.number) else {
-      return conclude(slot, .notStarted, detail: "\(error)")
-    }
-    forkFailures += 1
-    let pause = Duration.milliseconds(min(500 * (1 << min(forkFailures - 1, 4)), 2000) + Int.random(in: 0...300))
-    if forkFailures == 1 { log.error("can't start scripts: \(error)\(tasksHint(error)); waiting until it works again") }
-    lastError = "\(error)"
-    forkRefusedUntil = .now + pause
-    slot.reset()
-    coordinator.putBack(job)
-    finishDrainIfIdle()
+    // What keeps a process from coming into being, and what keeps it from becoming the script, is never the job's fault.
+    let isShort = [EAGAIN, ENOMEM, ENFILE, EMFILE].contains(error.number)
+    postpone(job, slot, isShort ? .resources : .program, "\(error)\(isShort ? tasksHint(error) : "")")
   }
 
   private func prepare(_ job: TakenJob, _ slot: JobSlot) throws(Program.Failure) -> Program {
     let command = type.command(job.item, settings)
-    let keepsAll = settings.flags.output != .none || type.logFile(job.item) == nil
     let target: Int32
     do throws(SystemError) {
       target = try output(of: slot).scriptEnd
@@ -80,7 +83,7 @@ extension JobEngine {
     }
     var program = Program(
       path: command.path.hasPrefix("/") ? command.path : "\(settings.base)/\(command.path)", arguments: command.arguments,
-      environment: environment, input: DevNull.descriptor, output: keepsAll ? target : DevNull.descriptor, error: target)
+      environment: environment, input: DevNull.descriptor, output: target, error: target)
     program.directory = settings.base
     program.nice = settings.limits[type.type]?.nice ?? 0
     program.cgroup = group?.descriptor

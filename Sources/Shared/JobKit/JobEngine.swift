@@ -31,8 +31,9 @@ public final class JobEngine {
   var deadlineTimer: (due: MonotonicTime, token: TimerToken)?
   var firstTake: MonotonicTime?
   var adoptedCount = 0
-  var forkRefusedUntil: MonotonicTime?
-  var forkFailures = 0
+  var startOutage = StartOutagePolicy()
+  /// Nothing is taken until then.
+  var startsPausedUntil: MonotonicTime?
   var gate: MemoryGate
   /// nil: scripts stay in the group that they are started in.
   var group: ScriptGroup?
@@ -43,6 +44,18 @@ public final class JobEngine {
   var lastStarts: [String: MonotonicTime] = [:]
   /// Jobs that did their work without moving their time in the database.
   var stayedDue = StayedDuePolicy()
+  /// Runs that ended with 0 and went wrong.
+  var unnoticed = UnnoticedFaultPolicy()
+  var alike = AlikeFailurePolicy()
+  /// What was said about failures that are alike; nil = nothing, or it is over.
+  var alikeText: String?
+  var filesLook: BlockingCall<[ScriptFilesCheck.Problem]>?
+  /// Why the table has fewer slots than are wanted.
+  var roomError: SystemError?
+  var heldLookDue = MonotonicTime(nanoseconds: 0)
+  /// The stop does not wait for scripts.
+  var endsScripts = false
+  var endedByStop = 0
   /// Called when the last script of a drained engine has ended.
   public var onDrained: (() -> Void)?
   /// Called when a job is in the table, just before its process is started: from then on it is not lost.
@@ -74,7 +87,7 @@ public final class JobEngine {
 
   /// Slots that may be busy by the settings. The table may have more, from a time when there were more.
   /// A type that is disabled here has none; in a cluster its child only dispatches, for the other nodes.
-  var slotLimit: Int { type.isEnabled(settings) ? min(type.slots(settings), table.slotCount) : 0 }
+  var slotLimit: Int { type.isEnabled(settings) ? min(type.slots(settings), usableSlots) : 0 }
 
   var busy: Int { slots.reduce(0) { $0 + ($1.phase == .free ? 0 : 1) } }
 
@@ -86,21 +99,17 @@ public final class JobEngine {
     cachedEnvironment = new.phpCache.environment(plainEnvironment)
     counters.change(window: new[type.type].frequency)
     applyGroup()
-    let wanted = type.slots(new)
-    if wanted > table.slotCount {
-      do throws(SystemError) { try table.grow(to: wanted) } catch {
-        log.error("can't have \(wanted) slots, \(table.slotCount) stay: \(error)")
-      }
-    }
-    while slots.count < table.slotCount { slots.append(JobSlot(index: slots.count)) }
+    ensureRoom()
     wake()
   }
 
   /// No new work; `onDrained` follows when the last script has ended. With `kill` the scripts are ended: TERM, 5 s, KILL.
   public func drain(kill: Bool) {
     draining = true
-    if kill {
-      for slot in slots where slot.phase == .running { terminate(slot, because: "the service stops") }
+    if kill && !endsScripts {
+      endsScripts = true
+      if running > 0 { log.warning("the stop does not wait: \(running) running scripts are ended") }
+      for slot in slots where slot.phase == .running { terminate(slot, byStop: true) }
       scheduleDeadline()
     }
     finishDrainIfIdle()
@@ -108,13 +117,11 @@ public final class JobEngine {
 
   /// To be called about every second: deadlines, fork pauses, dropped output, and work that nothing else woke us for.
   public func turn(at now: MonotonicTime) {
+    lookAfterTable(at: now)
     table.lastTurn = now
     enforceDeadlines()
     router.report()
-    if let until = forkRefusedUntil, now >= until {
-      forkRefusedUntil = nil
-      wake()
-    }
+    lookAfterStarts(at: now)
     coordinator.turn(at: now)
     if !gate.isOpen {
       gate.look(at: now)
@@ -144,7 +151,7 @@ public final class JobEngine {
     }
   }
 
-  private var mayTake: Bool { !draining && !dry && forkRefusedUntil == nil && sql.isUp == true }
+  private var mayTake: Bool { !draining && !dry && startsPausedUntil == nil && sql.isUp == true && !isProbing }
 
   private func fill() {
     guard mayTake else { return }
@@ -156,9 +163,9 @@ public final class JobEngine {
     } else {
       allowed = StartRamp.allowed(slots: slotLimit, elapsed: .zero, adopted: adoptedCount)
     }
-    let open = gate.isOpen ? allowed : gate.allowed(allowed, stuck: slots.count { $0.phase == .quarantined })
-    var taken = busy
-    for slot in slots.prefix(slotLimit) where slot.phase == .free {
+    let open = gate.allowed(allowed)
+    var taken = slots.count { $0.phase != .free && $0.phase != .quarantined }
+    for slot in slots.lazy.filter({ $0.phase != .quarantined }).prefix(slotLimit) where slot.phase == .free {
       guard mayTake, taken < open, coordinator.worthwhileTakes > 0 else { return }
       taken += 1
       take(into: slot)
@@ -227,6 +234,8 @@ public final class JobEngine {
 
   func finishDrainIfIdle() {
     guard draining, running == 0, !slots.contains(where: { $0.phase == .reserved }) else { return }
+    if endedByStop > 0 { log.info("\(endedByStop) scripts were ended by the stop; their jobs are due again at once") }
+    endedByStop = 0
     onDrained?()
     onDrained = nil
   }
@@ -259,7 +268,9 @@ public final class JobEngine {
     heartbeat.sqlStatements = sql.statementCount
     if sql.isUp == false { heartbeat.outages.insert(.database) }
     if coordinator.isAway { heartbeat.outages.insert(.redis) }
-    if forkRefusedUntil != nil { heartbeat.outages.insert(.fork) }
+    if startOutage.cause == .resources { heartbeat.outages.insert(.fork) }
+    heartbeat.warnings = complaints
+    heartbeat.fault = fault ?? heartbeat.fault
     if !gate.isOpen { heartbeat.outages.insert(.memory) }
   }
 }

@@ -8,9 +8,12 @@ final class JobSlot {
     case reserved
     /// A script runs, ours or a predecessor's.
     case running
+    /// A predecessor's script has entered itself into the table, but not its start time yet.
+    case identifying
     /// A predecessor's script ended and its status is not known yet.
     case unresolved
-    /// Adopting it killed two incarnations: left alone.
+    /// Not used: adopting it killed two incarnations, or the table holds garbage or a later version's job there. With an identity it is
+    /// looked at again until that process is gone.
     case quarantined
   }
 

@@ -25,7 +25,7 @@ struct MemoryGate {
     lookedAt = nil
   }
 
-  func allowed(_ slots: Int, stuck: Int) -> Int { policy.allowed(slots, stuck: stuck) }
+  func allowed(_ slots: Int) -> Int { policy.allowed(slots) }
 
   /// Looks again when the last look is old. To be called before work is taken and, while it is closed, about every second.
   mutating func look(at now: MonotonicTime) {

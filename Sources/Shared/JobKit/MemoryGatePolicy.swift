@@ -36,8 +36,7 @@ public struct MemoryGatePolicy: Equatable, Sendable {
   }
 
   /// How many slots may be busy. One stays: a node that is short of memory for ever polls slowly and says so, instead of not at all.
-  /// `stuck`: slots that are busy and do nothing.
-  public func allowed(_ slots: Int, stuck: Int = 0) -> Int { isOpen ? slots : min(slots, 1 + stuck) }
+  public func allowed(_ slots: Int) -> Int { isOpen ? slots : min(slots, 1) }
 
   // MARK: How full
 

@@ -2,15 +2,23 @@
 public struct OutputTail: Sendable {
   public static let capacity = 4096
   private var bytes: [UInt8] = []
+  /// There was more.
+  public private(set) var isCut = false
 
   public init() {}
 
   public mutating func append(_ chunk: some Collection<UInt8>) {
     bytes.append(contentsOf: chunk.suffix(Self.capacity))
+    if chunk.count > Self.capacity || bytes.count > Self.capacity { isCut = true }
     if bytes.count > Self.capacity { bytes.removeFirst(bytes.count - Self.capacity) }
   }
 
-  public mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+  public mutating func clear() {
+    bytes.removeAll(keepingCapacity: true)
+    isCut = false
+  }
+
+  public var text: String { String(decoding: bytes, as: UTF8.self) }
 
   public var isEmpty: Bool { bytes.isEmpty }
 

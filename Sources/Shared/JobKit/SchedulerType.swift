@@ -112,6 +112,10 @@ public protocol SchedulerType: Sendable {
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind
   /// How many of the last lines of its output a failure is reported with.
   var linesOfFailure: Int { get }
+  /// What a whole run of its scripts prints first and last; nil = nothing that could be missed.
+  var outputFrame: ScriptOutputPolicy.Frame? { get }
+  /// Its scripts run under an interpreter that may be missing, and never end with 126 or 127 themselves.
+  var needsInterpreter: Bool { get }
   /// Where `--log-output file` puts a job's output; nil = output is only kept for error lines, whatever the mode.
   func logFile(_ item: QueueItem) -> String?
   /// Asks, under the lock, whether the job should still run; nil = it always should. Runs on the SQL thread.
@@ -126,6 +130,8 @@ extension SchedulerType {
   public var queuesAreShared: Bool { true }
   public var keepsTicks: Bool { false }
   public var linesOfFailure: Int { 3 }
+  public var outputFrame: ScriptOutputPolicy.Frame? { nil }
+  public var needsInterpreter: Bool { true }
   public func clusterLock(_ item: QueueItem) -> String? { nil }
   public func queueGroups(_ settings: Settings) -> [Int] { settings.groups }
   public func changesConfiguration(_ item: QueueItem) -> Bool { false }

@@ -10,6 +10,7 @@
 #   ignore_term=1       ignore SIGTERM                             grandchildren=N      leave N processes that have a child each
 #   offset=SECONDS      write times that are so much too early, as a PHP in another time zone does
 #   memory=MIB          hold so much of it, growing 8 MiB at a time         burn=SECONDS     of CPU time
+#   exception=1         die of an exception in the middle, and end with 0 all the same
 #   no_write=1          write nothing to the database              no_journal=1         write nothing to the journal
 
 # Failing writes end the script with 255, as php-cli does, instead of by a signal.
@@ -19,7 +20,7 @@ began=$EPOCHREALTIME
 mariadb_client=(mariadb "--defaults-file=$base/.sample/client.cnf" --batch --skip-column-names)
 
 declare -A how=([sleep]=1 [jitter]=0 [exit]='' [down]=0 [fail_percent]=0 [output_bytes]=0 [ignore_term]=0 [grandchildren]=0 [offset]=0
-  [no_write]=0 [no_journal]=0 [memory]=0 [burn]=0 [truncate]=0 [warning]=0)
+  [no_write]=0 [no_journal]=0 [memory]=0 [burn]=0 [truncate]=0 [warning]=0 [exception]=0)
 
 # Reads the behaviour files of this job; unknown keys are an error, since a misspelt one would make a test pass for nothing.
 read_behaviour() {
@@ -134,6 +135,10 @@ work() {
     if ((code == 6)); then statement=$2; fi
   elif ((how[fail_percent] > RANDOM % 100)); then
     statement='' code=1
+  fi
+  if ((how[exception])); then
+    printf '\n   In RunAlerts.php line 212:\n          \n  Cannot access offset of type string on string  \n          \n\n'
+    finish 0
   fi
   if [[ -n $statement ]] && ((!how[no_write])); then
     elapsed taken
