@@ -70,7 +70,8 @@ cmariadb_connection *cmariadb_connect(const cmariadb_options *options, cmariadb_
   mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_options(handle, MYSQL_REPORT_DATA_TRUNCATION, &yes);
   if (options->tls != CMARIADB_TLS_DISABLED) {
-    /* With an authority named, libmariadb 3.3 checks the chain after every handshake; the host name only with VERIFY_SERVER_CERT. */
+    /* With an authority named, libmariadb 3.3 and 3.4 check the chain after every handshake; the host name only with VERIFY_SERVER_CERT,
+       and 3.4 not that of localhost, 127.0.0.1 and ::1. */
     mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &yes);
     mysql_options(handle, MYSQL_OPT_SSL_CA, options->certificate_authority);
     mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, options->tls == CMARIADB_TLS_VERIFY_IDENTITY ? &yes : &no);

@@ -3,7 +3,9 @@ import Database
 import MariaDBFixture
 import Testing
 
-/// A real TLS server whose certificate names `localhost` only: right name, wrong name (the address) and wrong authority against each mode.
+/// A real TLS server whose certificate names `localhost` only: right name, wrong name (an address) and wrong authority against each mode.
+/// The address as a wrong name is written in its short form: from 3.4 on libmariadb takes `127.0.0.1` for this machine, whatever the
+/// certificate says.
 @Suite(.serialized) final class TLSTests {
   @Test func eachModeChecksWhatItPromises() throws {
     let certificates = try Certificates()
@@ -19,7 +21,7 @@ import Testing
       (.verifyCA, "localhost", "/etc/ssl/certs/ca-certificates.crt", .refused),
       (.verifyCA, "localhost", "/nowhere/ca.pem", .refused),
       (.verifyIdentity, "localhost", certificates.authority, .encrypted),
-      (.verifyIdentity, "127.0.0.1", certificates.authority, .refused),
+      (.verifyIdentity, "127.1", certificates.authority, .refused),
       (.verifyIdentity, "localhost", certificates.stranger, .refused),
       (.verifyIdentity, "localhost", "/nowhere/ca.pem", .refused),
     ]
