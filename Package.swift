@@ -69,8 +69,8 @@ let package = Package(
       dependencies: [
         "PollerProc", "DiscoveryProc", "ServicesProc", "PingProc", "AlertingProc", "BillingProc", "MaintenanceProc", "JobKit", "Core",
       ], swiftSettings: strict),
-    // Stops between spawn and job table, for the test that kills at that very point.
-    .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims"], path: "Tests/SpawnProbe", swiftSettings: strict),
+    // Stops between spawn and job table, for the test that kills at that very point, or ends in the way it is told.
+    .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims", logging], path: "Tests/SpawnProbe", swiftSettings: strict),
     tests("SupervisorTests", ["Supervisor", "SupervisorStandIn", "Core", "Fixture", logging]),
     // Children and a configuration helper that behave as badly as a test wants.
     .executableTarget(

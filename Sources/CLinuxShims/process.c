@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinuxShims.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +70,7 @@ int shim_thread_start(void (*body)(void *), void *context, size_t stack, const c
   *start = (struct thread_start){body, context, name};
   sigset_t all, old;
   sigfillset(&all);
+  shim_unblock_faults(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);

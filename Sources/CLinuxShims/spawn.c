@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinuxShims.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,10 +129,7 @@ static int new_process(void *argument) {
     // configuration has said so.
     (void)!nice(request->nice);
   }
-  for (size_t i = 0; i < request->limit_count; i++) {
-    struct rlimit limit = {request->limits[i].soft, request->limits[i].hard};
-    if (setrlimit((__rlimit_resource_t)request->limits[i].resource, &limit) < 0) return fail(context);
-  }
+  shim_restore_inherited();
 
   if (request->word) {
     if (spawn_hook) spawn_hook(1);

@@ -14,10 +14,12 @@ struct ConfigCommand: ParsableCommand {
   static func main() {
     // It holds the database's password: no core dump, and no other process of the same user may look into its memory.
     _ = shim_set_undumpable()
-    shim_ignore_sigpipe()
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(try ProcessStart.begin())
       try command.run()
+    } catch let refusal as ProcessStart.Refusal {
+      printError("librenms-configd: \(refusal)")
+      Glibc.exit(2)
     } catch {
       // The contract's exit code for wrong arguments is 2; asking for help is none of these.
       let code = exitCode(for: error)
@@ -95,5 +97,5 @@ extension OutputMode: ExpressibleByArgument {}
 
 /// A line on standard error.
 func printError(_ text: String) {
-  ReportPort(descriptor: 2).write(Array((text + "\n").utf8))
+  ReportPort(descriptor: 2).write(Array((VisibleText.of(text, keepingLines: true) + "\n").utf8))
 }

@@ -11,6 +11,8 @@ struct DotenvFile: Equatable, Sendable {
   var entries: [String: Entry] = [:]
   /// Lines that are neither an assignment nor a comment; they were skipped. Only their numbers are kept: they may hold secrets.
   var badLines: [Int] = []
+  /// Names that values refer to.
+  var references: Set<String> = []
 
   init() {}
 
@@ -20,7 +22,10 @@ struct DotenvFile: Equatable, Sendable {
     while let statement = scanner.next() {
       switch statement {
       case .assignment(let name, let value, let line):
-        let expanded = DotenvFile.expand(value) { environment[$0] ?? entries[$0]?.value }
+        let expanded = DotenvFile.expand(value) {
+          references.insert($0)
+          return environment[$0] ?? entries[$0]?.value
+        }
         entries[name] = Entry(value: expanded, line: line)
       case .bad(let line): badLines.append(line)
       }

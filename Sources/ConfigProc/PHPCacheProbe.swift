@@ -4,8 +4,8 @@ import Glibc
 /// Decides at the load of a configuration whether scripts get PHP's file cache: asks php, prepares the folder, and tries it.
 struct PHPCacheProbe {
   /// Runs `php -r CODE` with this environment.
-  var ask: (_ code: String, _ environment: [String]) -> ScriptRun
-  var environment: [String]
+  var ask: (_ code: String, _ environment: [CText]) -> ScriptRun
+  var environment: [CText]
 
   /// php answers in 0.05 s; one that hangs must not hold up the configuration.
   private static let limit = Duration.seconds(10)
@@ -19,7 +19,7 @@ struct PHPCacheProbe {
     }
   }
 
-  init(environment: [String], ask: @escaping (_ code: String, _ environment: [String]) -> ScriptRun) {
+  init(environment: [CText], ask: @escaping (_ code: String, _ environment: [CText]) -> ScriptRun) {
     self.environment = environment
     self.ask = ask
   }
@@ -97,7 +97,7 @@ struct PHPCacheProbe {
     var said = ""
   }
 
-  private func answer(_ environment: [String]) throws(Unanswered) -> Answer {
+  private func answer(_ environment: [CText]) throws(Unanswered) -> Answer {
     let run = ask(Self.question, environment)
     switch run.end {
     case .ended(.exited(0)): break
@@ -124,7 +124,9 @@ struct PHPCacheProbe {
     return answer
   }
 
-  private static func variable(_ name: String, _ environment: [String]) -> String? {
-    environment.last { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }.flatMap { $0.isEmpty ? nil : $0 }
+  private static func variable(_ name: String, _ environment: [CText]) -> String? {
+    let entry = environment.last { $0.hasPrefix(name + "=") }
+    // One that is no UTF-8 was refused before.
+    return entry?.string.map { String($0.dropFirst(name.count + 1)) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 }

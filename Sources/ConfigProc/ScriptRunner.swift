@@ -6,7 +6,7 @@ import Glibc
 struct ScriptRunner {
   var arguments: [String]
   var directory: String
-  var environment: [String]
+  var environment: [CText]
   var limit: Duration
   /// Between TERM and KILL.
   var grace = Duration.seconds(5)

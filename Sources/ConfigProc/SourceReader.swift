@@ -27,6 +27,7 @@ struct SourceReader {
   func files() throws(Refusal) -> ConfigSources {
     var sources = ConfigSources(base: base, hostName: Self.hostName())
     sources.flags = flags
+    try refuseUnreadable(among: Self.isOurs)
     sources.environment = Self.variables(environment)
     sources.machine = .current()
     do throws(SystemError) {
@@ -37,9 +38,16 @@ struct SourceReader {
         message: "\(base)/.env can't be read: \(error.reason). Is \(base) the LibreNMS directory (--base), and may this user read the file?"
       )
     }
+    try refuseUnreadable(among: sources.dotenv.references.contains)
     var resolver = ConfigResolver(sources)
     _ = try resolver.nodeID()
     return sources
+  }
+
+  private func refuseUnreadable(among isMeant: (String) -> Bool) throws(Refusal) {
+    // Any of them may hold what a password is made of.
+    let unreadable = ScriptEnvironment.unreadable(in: environment, among: isMeant, mayShow: { Self.isOurs($0) && !$0.contains("PASSWORD") })
+    if let unreadable { throw Refusal(exitCode: 2, message: unreadable) }
   }
 
   /// Where the database is; `dump` fills in what neither environment nor `.env` says.
@@ -92,10 +100,16 @@ struct SourceReader {
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// KEY=value entries by name.
-  private static func variables(_ entries: [String]) -> [String: String] {
+  /// What is read here. Others only go on to the scripts, byte by byte.
+  private static func isOurs(_ name: String) -> Bool {
+    ["DB_", "REDIS_", "DISPATCHER_"].contains { name.hasPrefix($0) }
+      || ["NODE_ID", "MYSQL_ATTR_SSL_CA", "CACHE_DIRECTORY", "RUNTIME_DIRECTORY"].contains(name)
+  }
+
+  /// KEY=value entries by name, those that are text.
+  private static func variables(_ entries: [CText]) -> [String: String] {
     var variables: [String: String] = [:]
-    for entry in entries {
+    for entry in entries.compactMap(\.string) {
       guard let sign = entry.firstIndex(of: "=") else { continue }
       variables[String(entry[..<sign])] = String(entry[entry.index(after: sign)...])
     }

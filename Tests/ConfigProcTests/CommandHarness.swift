@@ -58,7 +58,7 @@ final class CommandHarness {
   }
 
   /// Starts librenms-configd in the directory.
-  func start(_ arguments: [String], environment: [String] = []) throws -> RunningCommand {
+  func start(_ arguments: [String], environment: [CText] = []) throws -> RunningCommand {
     guard let output = CapturedStream(.first(1 << 20)), let errors = CapturedStream(.first(1 << 20)) else { throw Failure(text: "pipe") }
     var link = [CChar](repeating: 0, count: 4096)
     let length = readlink("/proc/self/exe", &link, link.count)
@@ -73,7 +73,7 @@ final class CommandHarness {
   }
 
   /// Runs it to its end.
-  func run(_ arguments: [String], environment: [String] = []) throws -> (code: Int32, output: String, errors: String) {
+  func run(_ arguments: [String], environment: [CText] = []) throws -> (code: Int32, output: String, errors: String) {
     let command = try start(arguments, environment: environment)
     let status = try command.waitForEnd(within: .seconds(20))
     guard case .exited(let code) = status else { throw Failure(text: "\(status)") }

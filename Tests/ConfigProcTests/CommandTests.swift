@@ -28,7 +28,7 @@ import Testing
     try connection.query(sql)
   }
 
-  private func resolve(_ more: [String] = [], environment: [String] = []) throws -> RunningCommand {
+  private func resolve(_ more: [String] = [], environment: [CText] = []) throws -> RunningCommand {
     try harness.start(["resolve", "--base", harness.base] + more, environment: environment)
   }
 
@@ -169,8 +169,11 @@ import Testing
     arguments: [
       ("", [], 3, "NODE_ID"), ("NODE_ID=\n", [], 3, "NODE_ID"), ("NODE_ID=n\nDB_SSLMODE=some\n", [], 2, "DB_SSLMODE"),
       ("NODE_ID=n\n", ["NODE_ID="], 3, "hides"),
-    ] as [(String, [String], Int32, String)])
-  func whatCanNeverWorkIsRefused(dotenv: String, environment: [String], code: Int32, part: String) throws {
+      ("NODE_ID=n\n", [CText(bytes: Array("DB_PASSWORD=p".utf8) + [0xE4])], 2, "variable DB_PASSWORD has bytes that are no UTF-8"),
+      ("NODE_ID=n\n", [CText(bytes: Array("REDIS_HOST=p".utf8) + [0xE4])], 2, "variable REDIS_HOST=p\\xe4 has bytes"),
+      ("NODE_ID=n\nDB_USERNAME=${ODD}\n", [CText(bytes: Array("ODD=p".utf8) + [0xE4])], 2, "variable ODD has bytes"),
+    ] as [(String, [CText], Int32, String)])
+  func whatCanNeverWorkIsRefused(dotenv: String, environment: [CText], code: Int32, part: String) throws {
     try harness.write(".env", dotenv)
     let printed = try harness.run(["print", "--base", harness.base], environment: environment)
     #expect(printed.code == code)

@@ -181,7 +181,8 @@ import Testing
     let environment =
       sources.contains(.environment) ? keys.filter(\.variable).map { "\($0.name)=\($0.value(Source.environment.rawValue))" } : []
     let flags = sources.contains(.commandLine) ? ["-g", "0", "7"] : []
-    let (code, output, errors) = try harness.run(["print", "--base", harness.base, "--origin"] + flags, environment: environment)
+    let (code, output, errors) = try harness.run(
+      ["print", "--base", harness.base, "--origin"] + flags, environment: environment.map { CText($0) })
     try #require(code == 0, "\(errors)")
     #expect(!(output + errors).contains(MariaDBServer.password))
     var found: [String: (value: String, origin: String)] = [:]

@@ -26,7 +26,7 @@ import Testing
 
   deinit { _ = try? MariaDBServer.run(["rm", "-rf", cache], output: "/dev/null") }
 
-  private func decide(_ wanted: PHPCache = .wanted, _ ask: @escaping (String, [String]) -> ScriptRun) -> (PHPCache, [ConfigNote]) {
+  private func decide(_ wanted: PHPCache = .wanted, _ ask: @escaping (String, [CText]) -> ScriptRun) -> (PHPCache, [ConfigNote]) {
     var settings = Settings(base: "/opt/x", nodeID: "n", pollerName: "p")
     settings.phpCache = wanted
     let probe = PHPCacheProbe(environment: ["PATH=/usr/bin:/bin", "CACHE_DIRECTORY=\(cache)"], ask: ask)
@@ -40,8 +40,8 @@ import Testing
     ScriptRun(end: end, output: Array(output.utf8), errors: errors)
   }
 
-  private static func folder(_ environment: [String]) -> String? {
-    environment.first { $0.hasPrefix("PHP_INI_SCAN_DIR=:") }.map { String($0.dropFirst("PHP_INI_SCAN_DIR=:".count)) }
+  private static func folder(_ environment: [CText]) -> String? {
+    environment.compactMap(\.string).first { $0.hasPrefix("PHP_INI_SCAN_DIR=:") }.map { String($0.dropFirst("PHP_INI_SCAN_DIR=:".count)) }
   }
 
   @Test func aPHPThatTakesTheSettingsGetsTheCache() {

@@ -52,12 +52,17 @@ import Testing
     #expect(try run("kill -9 $$").status == .signalled(SIGKILL))
   }
 
-  @Test func limitsAndNicenessAreSet() throws {
-    let result = try run("ulimit -n; nice") {
-      $0.limits = [(Int32(RLIMIT_NOFILE.rawValue), 333, 333)]
-      $0.nice = 3
+  @Test func nicenessIsAdded() throws {
+    let result = try run("nice") { $0.nice = 3 }
+    #expect(result.output == "\(getpriority(Int32(PRIO_PROCESS.rawValue), 0) + 3)\n")
+  }
+
+  @Test func theEnvironmentArrivesByteByByte() throws {
+    let odd: [UInt8] = [0x70, 0xE4, 0xFF, 0xC3, 0x0A, 0x1B, 0xED, 0xA0, 0x80]
+    let result = try run("printf %s \"$ODD\" | od -An -tx1 -v | tr -d ' \\n'") {
+      $0.environment = [CText(bytes: Array("ODD=".utf8) + odd), "PATH=/usr/bin:/bin"]
     }
-    #expect(result.output == "333\n\(getpriority(Int32(PRIO_PROCESS.rawValue), 0) + 3)\n")
+    #expect(result.output == "70e4ffc30a1beda080")
   }
 
   @Test func aGroupThatCantBeEnteredIsToldAndDoesNotKeepTheProgramFromStarting() throws {

@@ -10,6 +10,8 @@ public final class SampleNode {
   /// Arguments of the dispatcher after `run --base DIR`; used at the next start.
   public var arguments: [String] = ["-v", "-t"]
   public var output: ChildProcess.Stream = .discarded
+  /// A command before the dispatcher's own, which it is to exec; used at the next start.
+  public var starter: [String] = []
   /// A directory that the dispatcher sees on a file system of 1 MiB, in a mount name space of its own; used at the next start.
   public var fullDisk: String?
 
@@ -81,7 +83,8 @@ public final class SampleNode {
       let script = "mount -t tmpfs -o size=1m tmpfs \"$0\" && head -c 2m /dev/zero >\"$0/filler\" 2>/dev/null; exec \"$@\""
       command = Self.mountingPrefix + ["sh", "-c", script, fullDisk] + command
     }
-    dispatcher = try ChildProcess(command, environment: dispatcherEnvironment, directory: base, output: output, errors: .file(errorLog))
+    dispatcher = try ChildProcess(
+      starter + command, environment: dispatcherEnvironment, directory: base, output: output, errors: .file(errorLog))
   }
 
   private static var mountingPrefix: [String] { geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--mount", "--map-root-user"] }

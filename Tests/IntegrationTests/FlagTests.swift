@@ -9,6 +9,8 @@ extension IntegrationTests {
     private static let printed = [
       "ERROR: out of cheese", "[warning] low on cheese", "debug - cheese counted", "  CRITICAL cheese gone", "plain cheese",
       "informational cheese",
+      // What a device may have in its sysDescr: a window title, an 8-bit control, text from right to left.
+      "cheese \u{1B}]0;mouse\u{7}\u{9B}31m \u{202E}esac",
     ]
 
     /// Puts a wrapper around each script: it notes its arguments, prints `printed` on both streams, and goes on as the script.
@@ -83,6 +85,7 @@ extension IntegrationTests {
           ? [
             "ERROR: ERROR: out of cheese", "WARNING: [warning] low on cheese", "CRITICAL:   CRITICAL cheese gone", "INFO: plain cheese",
             "INFO: informational cheese", "WARNING: WARN: on the other stream",
+            "INFO: cheese \\x1b]0;mouse\\x07\\x9b31m \\u{202e}esac",
           ] : []
         #expect(logged(scene.node) == expected)
       }

@@ -4,6 +4,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// ---- The start of a process (start.c)
+
+/// Sets up what survives exec, so that nothing rests on what the starter left: signals, umask, limits, descriptors 0 to 2, the working
+/// directory. To be called once, before anything else.
+int shim_start_process(void);
+/// The rest of it for a process that stays: no timer ends it, no terminal stops it, and nohup does not keep SIGHUP from it.
+void shim_become_service(void);
+/// Gives umask and limits back, for an exec in this process. What shim_start starts gets them back by itself.
+void shim_restore_inherited(void);
+/// A limit as this process was started with.
+int shim_inherited_limit(int32_t resource, uint64_t *soft, uint64_t *hard);
+
+/// A fault of this process (a trap, abort, a wild access) ends it only when the word is 0, or half a second later: the log's thread counts
+/// there the bytes that it has yet to write.
+void shim_write_log_at_crash(const uint64_t *bytes);
+
 // ---- Waiting (wait.c)
 
 enum { SHIM_READABLE = 0x001, SHIM_WRITABLE = 0x004, SHIM_ERROR = 0x008, SHIM_HANGUP = 0x010 };
@@ -28,7 +44,6 @@ int shim_signalfd(const int *signals, int count);
 int shim_signalfd_read(int fd);
 /// Ignores SIGPIPE in this process, so that a vanished reader is an error of write(2).
 void shim_ignore_sigpipe(void);
-
 /// Nanoseconds of CLOCK_BOOTTIME.
 int64_t shim_boottime_ns(void);
 /// Nanoseconds of CLOCK_REALTIME.
@@ -59,7 +74,7 @@ int shim_set_subreaper(void);
 /// No core dumps and no ptrace by the same user: this process holds passwords.
 int shim_set_undumpable(void);
 void shim_set_thread_name(const char *name);
-/// A detached thread with all signals blocked.
+/// A detached thread with all signals blocked but those of its own faults.
 int shim_thread_start(void (*body)(void *), void *context, size_t stack, const char *name);
 
 /// Takes an exclusive lock that belongs to the process and ends with it (POSIX record lock). -EAGAIN: someone holds it.
@@ -75,12 +90,6 @@ int shim_socketpair(int fds[2]);
 
 // ---- Starting programs (spawn.c)
 
-struct shim_limit {
-  int32_t resource;
-  uint64_t soft;
-  uint64_t hard;
-};
-
 struct shim_spawn {
   const char *path;
   char *const *argv;
@@ -94,8 +103,6 @@ struct shim_spawn {
   int32_t nice;
   /// Non-zero: own session, and so own process group.
   int32_t session;
-  const struct shim_limit *limits;
-  size_t limit_count;
   /// The directory of the control group (version 2) to start in; -1 = none. A group that can't be entered does not keep the program from starting.
   int32_t cgroup;
   /// Gets the errno of a group that could not be entered, else 0; may be NULL.
@@ -112,7 +119,7 @@ struct shim_spawn {
 enum { SHIM_SPAWN_ABORTED = 1 };
 
 /// Starts a program with vfork semantics: returns after exec, or after the failure of it. The new process has no blocked
-/// signals and default dispositions. 0 and `pid`, `pidfd` filled; SHIM_SPAWN_ABORTED = the slot was taken away; -errno of the step
+/// signals, default dispositions, and the umask and limits that this process was started with. 0 and `pid`, `pidfd` filled; SHIM_SPAWN_ABORTED = the slot was taken away; -errno of the step
 /// that failed (nothing is left to reap).
 int shim_start(const struct shim_spawn *request, int32_t *pid, int32_t *pidfd);
 

@@ -26,6 +26,7 @@ public final class DispatcherLog: Sendable {
       $0.timestamps = timestamps
       $0.journal = Self.isJournal()
     }
+    ring.surviveFaults()
     LoggingSystem.bootstrap { label in DispatcherLogHandler(label: label, log: self) }
   }
 
@@ -54,17 +55,18 @@ public final class DispatcherLog: Sendable {
   func write(_ level: Logger.Level, _ text: String, metadata: Logger.Metadata) {
     let (identifier, timestamps, journal) = state.withLock { ($0.identifier, $0.timestamps, $0.journal) }
     let priority = Self.priority(level)
+    // One message is one line, and no command to a terminal, whatever a script, a device or a server put into it.
+    let text = VisibleText.of(text)
+    let metadata = metadata.map { ($0.key, VisibleText.of("\($0.value)")) }.sorted { $0.0 < $1.0 }
     if journal {
-      let fields = metadata.map { "DISPATCHER_\($0.key.uppercased())=\($0.value)" } + ["SYSLOG_IDENTIFIER=\(identifier)"]
+      let fields = metadata.map { "DISPATCHER_\($0.0.uppercased())=\($0.1)" } + ["SYSLOG_IDENTIFIER=\(identifier)"]
       ring.write(Array(text.utf8), to: .journal, priority: priority, fields: fields)
       return
     }
     var line = timestamps ? Self.timestamp() + " " : ""
     line += "\(identifier) \(Self.name(level)): \(text)"
-    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { line += " \(key)=\(value)" }
-    // One message is one line, whatever a script or a server put into it.
-    let bytes = line.utf8.map { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0 }
-    ring.write(bytes + [UInt8(ascii: "\n")], to: .descriptor(STDERR_FILENO), priority: priority)
+    for (key, value) in metadata { line += " \(key)=\(value)" }
+    ring.write(Array(line.utf8) + [UInt8(ascii: "\n")], to: .descriptor(STDERR_FILENO), priority: priority)
   }
 
   private static func priority(_ level: Logger.Level) -> Int32 {
@@ -94,12 +96,14 @@ public final class DispatcherLog: Sendable {
     var seconds = time_t(wall / 1_000_000_000)
     var parts = tm()
     localtime_r(&seconds, &parts)
-    var buffer = [UInt8](repeating: 0, count: 32)
-    let length = buffer.withUnsafeMutableBytes { raw in
-      raw.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress, $0.count, "%Y-%m-%d %H:%M:%S", &parts) }
+    // Put together here: from glibc 2.41 on strftime has other types, and one source has to fit both.
+    func digits(_ value: Int, _ width: Int = 2) -> String {
+      let text = String(value)
+      return String(repeating: "0", count: max(0, width - text.count)) + text
     }
-    let milliseconds = String(1000 + wall / 1_000_000 % 1000).dropFirst()
-    return String(decoding: buffer[..<length], as: UTF8.self) + "," + milliseconds
+    let date = "\(digits(Int(parts.tm_year) + 1900, 4))-\(digits(Int(parts.tm_mon) + 1))-\(digits(Int(parts.tm_mday)))"
+    let time = "\(digits(Int(parts.tm_hour))):\(digits(Int(parts.tm_min))):\(digits(Int(parts.tm_sec)))"
+    return "\(date) \(time),\(digits(Int(wall / 1_000_000 % 1000), 3))"
   }
 
   /// `JOURNAL_STREAM` is "device:inode" of the stream; it must be our standard error, or it was meant for someone else.

@@ -29,12 +29,16 @@ public final class LogRing: @unchecked Sendable {
   private let changed: UnsafeMutablePointer<pthread_cond_t>
   // All guarded by `mutex`.
   private var entries: [Entry] = []
-  private var waiting = 0
+  private var waiting = 0 {
+    didSet { shim_atomic_store(unwritten, UInt64(waiting)) }
+  }
   private var writing = false
   private var started = false
   private var droppedCount: UInt64 = 0
   private var failures: [String: Int32] = [:]
   private let writer: LogWriter
+  /// The same as `waiting`, for whoever can't take the mutex.
+  private let unwritten: UnsafeMutablePointer<UInt64>
 
   public init() {
     mutex = .allocate(capacity: 1)
@@ -44,7 +48,12 @@ public final class LogRing: @unchecked Sendable {
     changed.initialize(to: pthread_cond_t())
     pthread_cond_init(changed, nil)
     writer = LogWriter()
+    unwritten = .allocate(capacity: 1)
+    unwritten.initialize(to: 0)
   }
+
+  /// What was said before a fault of this process is written before it ends. For the one ring of a process.
+  func surviveFaults() { shim_write_log_at_crash(unwritten) }
 
   /// Bytes that were not written, since the start of the process.
   public var dropped: UInt64 {

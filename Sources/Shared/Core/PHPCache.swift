@@ -13,14 +13,15 @@ public enum PHPCache: Codable, Sendable, Equatable {
   private static let variable = "PHP_INI_SCAN_DIR="
 
   /// The environment with the cache: ours is the last folder, since the last setting counts.
-  public func environment(_ entries: [String]) -> [String] {
+  public func environment(_ entries: [CText]) -> [CText] {
     guard case .on(let directory) = self else { return entries }
     var entries = entries
     guard let index = entries.firstIndex(where: { $0.hasPrefix(Self.variable) }) else {
       return entries + ["\(Self.variable):\(directory)"]
     }
     // Set and empty means that PHP is to read no folder at all, and a colon would mean another thing.
-    entries[index] += entries[index] == Self.variable ? directory : ":" + directory
+    let isEmpty = entries[index] == CText(Self.variable)
+    entries[index] = entries[index] + (isEmpty ? directory : ":" + directory)
     return entries
   }
 

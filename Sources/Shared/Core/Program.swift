@@ -1,7 +1,8 @@
 import CLinuxShims
 import Glibc
 
-/// A program to start, with everything that differs from its parent.
+/// A program to start, with everything that differs from its parent. Its umask and limits are those that this process was started with,
+/// before `ProcessStart` changed its own.
 public struct Program {
   public struct Started: Sendable {
     public var pid: Int32
@@ -26,7 +27,7 @@ public struct Program {
 
   public var path: String
   public var arguments: [String]
-  public var environment: [String]
+  public var environment: [CText]
   public var directory: String?
   public var input: Int32
   public var output: Int32
@@ -36,13 +37,12 @@ public struct Program {
   /// Added to the niceness.
   public var nice: Int32 = 0
   public var ownSession = true
-  public var limits: [(resource: Int32, soft: UInt64, hard: UInt64)] = []
   /// The open directory of the control group to start in. One that can't be entered does not keep the program from starting; one that is at
   /// its limit of tasks does (EAGAIN).
   public var cgroup: Int32?
 
   /// `arguments` without the program's own name, `environment` as KEY=value.
-  public init(path: String, arguments: [String], environment: [String], input: Int32, output: Int32, error: Int32) {
+  public init(path: String, arguments: [String], environment: [CText], input: Int32, output: Int32, error: Int32) {
     self.path = path
     self.arguments = arguments
     self.environment = environment
@@ -58,37 +58,32 @@ public struct Program {
     var pid: Int32 = 0
     var pidfd: Int32 = -1
     var groupError: Int32 = 0
-    let limits = self.limits.map { shim_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
-    let status = withCStrings([path] + arguments) { argv in
+    let status = withCStrings(([path] + arguments).map { CText($0) }) { argv in
       withCStrings(environment) { envp in
         path.withCString { path in
           withOptionalCString(directory) { directory in
-            limits.withUnsafeBufferPointer { limits in
-              var request = shim_spawn()
-              request.path = path
-              request.argv = argv
-              request.envp = envp
-              request.directory = directory
-              request.input = input
-              request.output = output
-              request.error = error
-              request.channel = channel ?? -1
-              request.nice = nice
-              request.session = ownSession ? 1 : 0
-              request.limits = limits.baseAddress
-              request.limit_count = limits.count
-              request.cgroup = cgroup ?? -1
-              if let slot {
-                let addresses = slot.table.addresses(slot.index)
-                request.word = addresses.word
-                request.expected = slot.word.raw
-                request.desired = slot.word.with(.running, pid: 0).raw
-                request.start_time = addresses.startTime
-              }
-              return withUnsafeMutablePointer(to: &groupError) { groupError in
-                request.cgroup_error = groupError
-                return shim_start(&request, &pid, &pidfd)
-              }
+            var request = shim_spawn()
+            request.path = path
+            request.argv = argv
+            request.envp = envp
+            request.directory = directory
+            request.input = input
+            request.output = output
+            request.error = error
+            request.channel = channel ?? -1
+            request.nice = nice
+            request.session = ownSession ? 1 : 0
+            request.cgroup = cgroup ?? -1
+            if let slot {
+              let addresses = slot.table.addresses(slot.index)
+              request.word = addresses.word
+              request.expected = slot.word.raw
+              request.desired = slot.word.with(.running, pid: 0).raw
+              request.start_time = addresses.startTime
+            }
+            return withUnsafeMutablePointer(to: &groupError) { groupError in
+              request.cgroup_error = groupError
+              return shim_start(&request, &pid, &pidfd)
             }
           }
         }
@@ -121,12 +116,12 @@ private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer
 }
 
 /// A NULL-terminated array of C strings in one allocation.
-private func withCStrings<Result>(_ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result) -> Result {
+private func withCStrings<Result>(_ texts: [CText], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result) -> Result {
   var bytes: [CChar] = []
   var starts: [Int] = []
   for text in texts {
     starts.append(bytes.count)
-    bytes.append(contentsOf: text.utf8.lazy.filter { $0 != 0 }.map { CChar(bitPattern: $0) })
+    bytes.append(contentsOf: text.bytes.lazy.map { CChar(bitPattern: $0) })
     bytes.append(0)
   }
   return bytes.withUnsafeMutableBufferPointer { bytes in

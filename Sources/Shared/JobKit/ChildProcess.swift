@@ -36,13 +36,18 @@ public final class ChildProcess {
   public static func run(
     _ type: any SchedulerType, duty: @escaping (ChildDutySurroundings) -> (any ChildDuty)? = { _ in nil }
   ) -> Never {
-    guard let runtimeDirectory = ChildLaunch.runtimeDirectory(Array(CommandLine.arguments.dropFirst())) else {
-      print("\(type.type.executable) is started by librenms-dispatcher, not by hand. Try: librenms-dispatcher run")
+    let runtimeDirectory: String
+    do throws(ProcessStart.Refusal) {
+      guard let directory = ChildLaunch.runtimeDirectory(try ProcessStart.begin()) else {
+        throw ProcessStart.Refusal(description: "it is started by librenms-dispatcher, not by hand. Try: librenms-dispatcher run")
+      }
+      runtimeDirectory = directory
+    } catch {
+      ProcessStart.complain("\(type.type.executable): \(error)")
       exit(2)
     }
-    shim_ignore_sigpipe()
+    ProcessStart.becomeService()
     _ = shim_set_undumpable()
-    FileLimit.raise()
     DispatcherLog.shared.bootstrap(identifier: type.type.executable)
     do {
       let child = try ChildProcess(type: type, runtimeDirectory: runtimeDirectory, duty: duty)
@@ -51,8 +56,7 @@ public final class ChildProcess {
     } catch {
       Logger(label: type.type.rawValue).critical("\(error)")
     }
-    DispatcherLog.shared.ring.flush(limit: .seconds(1))
-    exit(1)
+    ProcessEnd.exit(1)
   }
 
   private init(
@@ -69,7 +73,7 @@ public final class ChildProcess {
   private func hello() {
     channel.onFrame = { [weak self] frame in self?.receive(frame) }
     // The supervisor is gone, and with it the only one who can tell whether we still should be: the scripts stay, for a successor.
-    channel.onClose = { _ in _exit(0) }
+    channel.onClose = { _ in ProcessEnd.exit(0) }
     channel.send(Upward.hello(wire: wireVersion, type: type.type, pid: getpid(), version: ProductVersion.text))
   }
 
@@ -119,12 +123,9 @@ public final class ChildProcess {
   }
 
   private func drain(kill: Bool) {
-    guard let engine else { exit(0) }
+    guard let engine else { ProcessEnd.exit(0) }
     engine.onDrained = { [loop, duty] in
-      let end = {
-        DispatcherLog.shared.ring.flush(limit: .seconds(1))
-        exit(0)
-      }
+      let end: () -> Void = { ProcessEnd.exit(0) }
       // What Redis and the database have to know of the end is on its way; it gets a moment for it.
       let retire = { engine.coordinator.retire(end) }
       if let duty { duty.end(retire) } else { retire() }
@@ -166,8 +167,7 @@ public final class ChildProcess {
       loop.schedule(after: Self.lockRetry) { [weak self] in self?.open() }
     } catch {
       log.critical("can't start: \(error)")
-      DispatcherLog.shared.ring.flush(limit: .seconds(1))
-      exit(1)
+      ProcessEnd.exit(1)
     }
   }
 

@@ -66,7 +66,7 @@ extension JobEngine {
     guard case .system(let error) = failure else {
       // Only a successor takes slots away, and it has our work now.
       log.critical("the job table was taken over by another process: ending")
-      exit(1)
+      ProcessEnd.exit(1)
     }
     // What keeps a process from coming into being, and what keeps it from becoming the script, is never the job's fault.
     let isShort = [EAGAIN, ENOMEM, ENFILE, EMFILE].contains(error.number)
@@ -87,8 +87,6 @@ extension JobEngine {
     program.directory = settings.base
     program.nice = settings.limits[type.type]?.nice ?? 0
     program.cgroup = group?.descriptor
-    // Ours was raised for pipes and pidfds; what a script gets is what the service got.
-    if let original = FileLimit.original { program.limits = [(FileLimit.resource, original.soft, original.hard)] }
     return program
   }
 

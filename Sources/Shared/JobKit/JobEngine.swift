@@ -18,7 +18,7 @@ public final class JobEngine {
   let runtimeDirectory: String
   let log: Logger
   private let plainEnvironment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
-  private var cachedEnvironment: [String]
+  private var cachedEnvironment: [CText]
 
   public internal(set) var settings: Settings
   var slots: [JobSlot] = []
@@ -133,7 +133,7 @@ public final class JobEngine {
 
   /// What the next script gets. PHP ends every script whose cache it can't write to, so that is looked at each time: a file system may
   /// have become read-only since the configuration was read.
-  var environment: [String] {
+  var environment: [CText] {
     guard case .on(let directory) = settings.phpCache, access(directory, R_OK | W_OK | X_OK) == 0 else { return plainEnvironment }
     return cachedEnvironment
   }

@@ -1,3 +1,5 @@
+import Core
+
 /// Cuts a stream of bytes into lines for `--log-output logger`.
 public struct LineSplitter: Sendable {
   /// Longer lines are cut here: a log line of a megabyte helps nobody.
@@ -37,6 +39,6 @@ public struct LineSplitter: Sendable {
   private mutating func take() -> String {
     defer { partial.removeAll(keepingCapacity: true) }
     if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
-    return String(decoding: partial, as: UTF8.self)
+    return VisibleText.of(partial)
   }
 }

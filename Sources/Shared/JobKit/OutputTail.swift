@@ -1,3 +1,5 @@
+import Core
+
 /// The last bytes of a script's output, for error lines.
 public struct OutputTail: Sendable {
   public static let capacity = 4096
@@ -25,7 +27,7 @@ public struct OutputTail: Sendable {
   /// The last lines with something in them, joined for one log line.
   public func lastLines(_ count: Int) -> String {
     let lines = bytes.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
-    let texts = lines.suffix(count).map { String(decoding: $0, as: UTF8.self).trimmedBlanks }.filter { !$0.isEmpty }
+    let texts = lines.suffix(count).map { VisibleText.of($0).trimmedBlanks }.filter { !$0.isEmpty }
     return texts.joined(separator: " | ")
   }
 }

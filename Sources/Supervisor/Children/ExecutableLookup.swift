@@ -9,7 +9,7 @@ struct ExecutableLookup {
   /// DISPATCHER_LIBEXEC names another directory instead of both, for tests and for trying a build.
   init(environment: String? = ScriptEnvironment.value("DISPATCHER_LIBEXEC"), executable: String? = Self.ownPath()) {
     if let environment, !environment.isEmpty {
-      directories = [environment]
+      directories = [BaseDirectory.resolved(environment)?.string ?? environment]
       return
     }
     guard let executable, let slash = executable.lastIndex(of: "/") else {

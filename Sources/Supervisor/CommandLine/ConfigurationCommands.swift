@@ -44,6 +44,7 @@ enum ConfigurationHelper {
     let arguments = [path, subcommand] + node.passedOn(base: base) + flags
     var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     pointers.append(nil)
+    ProcessStart.restoreForExec()
     execv(path, pointers)
     throw Refusal(1, "\(SystemError("start \(path)"))")
   }

@@ -41,7 +41,8 @@ struct DispatcherCommand: ParsableCommand {
   }
 
   private static func complain(_ text: String, code: Int32) -> Int32 {
-    _ = Console.write("librenms-dispatcher: \(text)\n", to: STDERR_FILENO)
+    // It may quote an argument or a path.
+    ProcessStart.complain("librenms-dispatcher: \(text)")
     return code
   }
 }

@@ -33,7 +33,7 @@ struct NodeOptions: ParsableArguments {
 
   /// The base directory; exits with 2 and a message when there is none.
   func resolveBase() throws -> String {
-    do throws(SystemError) { return try BaseDirectory.resolve(flag: base) } catch {
+    do throws(BaseDirectory.Unusable) { return try BaseDirectory.resolve(flag: base) } catch {
       throw Refusal(2, "\(error). Name the LibreNMS directory with --base or LIBRENMS_BASE")
     }
   }

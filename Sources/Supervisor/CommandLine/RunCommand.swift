@@ -15,16 +15,15 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var node: NodeOptions
 
   func run() throws {
+    ProcessStart.becomeService()
     // Passwords pass through this process on their way from the helper to the children.
     _ = shim_set_undumpable()
-    shim_ignore_sigpipe()
     let log = DispatcherLog.shared
     log.bootstrap(identifier: "librenms-dispatcher", timestamps: node.timestamps)
     log.level = node.debug ? .debug : node.verbose ? .info : .warning
     let base = try node.resolveBase()
     let lock = try takeLock(base)
     let code = try serve(base)
-    log.ring.flush(limit: .seconds(2))
     // The lock lives until here.
     withExtendedLifetime(lock) {}
     throw ExitCode(code)
@@ -38,16 +37,23 @@ struct RunCommand: ParsableCommand {
   private func serve(_ base: String) throws -> Int32 {
     let instance = node.multiple ? getpid() : nil
     let directory: String
+    // Names that may be relative, before the working directory changes.
+    let lookup = ExecutableLookup()
     do throws(SystemError) {
-      directory = try RuntimeDirectory.prepare(
+      let prepared = try RuntimeDirectory.prepare(
         base: base, instance: instance, runtimeDirectory: ScriptEnvironment.value("RUNTIME_DIRECTORY"))
+      directory = BaseDirectory.resolved(prepared)?.string ?? prepared
     } catch {
       throw Refusal(2, "there is no place for the job tables: \(error). Set RuntimeDirectory=librenms-dispatcher in the unit, or make one")
     }
     var options = Supervisor.Options(base: base, runtimeDirectory: directory)
+    options.lookup = lookup
     options.configurationArguments = node.passedOn(base: base)
     options.healthyThreshold = try healthyThreshold() ?? options.healthyThreshold
     Logger(label: "supervisor").notice("\(ProductVersion.text) for \(base), runtime directory \(directory)")
+    for warning in ProcessStart.limitWarnings() { Logger(label: "supervisor").warning("\(warning)") }
+    // Not the starter's directory, which could never be unmounted.
+    if chdir(base) != 0 { chdir("/") }
     let code = try Supervisor(options).run()
     if instance != nil { remove(directory) }
     return code
@@ -65,9 +71,11 @@ struct RunCommand: ParsableCommand {
   /// The folder of one of several instances has its process id in its name: no other will ever use it.
   private func remove(_ directory: String) {
     guard let entries = opendir(directory) else { return }
+    // By the bytes of the name, whatever they are; `.` and `..` are refused.
     while let entry = readdir(entries) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name != "." && name != ".." { unlink(directory + "/" + name) }
+      withUnsafeBytes(of: &entry.pointee.d_name) { name in
+        _ = name.baseAddress.map { unlinkat(dirfd(entries), $0.assumingMemoryBound(to: CChar.self), 0) }
+      }
     }
     closedir(entries)
     rmdir(directory)

@@ -13,23 +13,31 @@ enum BaseDirectory {
     return standard
   }
 
-  /// The one this process is to use, with symbolic links resolved, so that lock, runtime directory and process list agree on its name.
-  /// Throws when there is no such directory.
-  static func resolve(flag: String?) throws(SystemError) -> String {
-    let chosen = choose(
-      flag: flag, environment: ScriptEnvironment.value("LIBRENMS_BASE"), working: path(of: "."),
-      holdsLnms: { access($0 + "/lnms", F_OK) == 0 })
-    guard let path = path(of: chosen) else { throw SystemError("base directory \(chosen)") }
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw SystemError("base directory \(chosen)", number: ENOTDIR)
-    }
-    return path
+  /// Why there is no base directory, for people.
+  struct Unusable: Error, CustomStringConvertible {
+    var description: String
   }
 
-  private static func path(of name: String) -> String? {
+  /// The one this process is to use, with symbolic links resolved, so that lock, runtime directory and process list agree on its name.
+  /// Throws when there is no such directory, and for a path that is no UTF-8: it goes through JSON and into PHP's own configuration.
+  static func resolve(flag: String?) throws(Unusable) -> String {
+    let chosen = choose(
+      flag: flag, environment: ScriptEnvironment.value("LIBRENMS_BASE"), working: ".", holdsLnms: { access($0 + "/lnms", F_OK) == 0 })
+    guard let path = resolved(chosen) else { throw Unusable(description: "\(SystemError("base directory \(chosen)"))") }
+    guard let text = path.string else {
+      throw Unusable(description: "base directory \(path.visible): its path has bytes that are no UTF-8; rename or mount it elsewhere")
+    }
+    var status = stat()
+    guard stat(text, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw Unusable(description: "\(SystemError("base directory \(chosen)", number: ENOTDIR))")
+    }
+    return text
+  }
+
+  /// Absolute and without links; nil: there is nothing of that name (errno says why).
+  static func resolved(_ name: String) -> CText? {
     guard let resolved = realpath(name, nil) else { return nil }
     defer { free(resolved) }
-    return String(cString: resolved)
+    return CText(cString: resolved)
   }
 }

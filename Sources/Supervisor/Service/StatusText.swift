@@ -1,3 +1,5 @@
+import Core
+
 /// The one line that `systemctl status` shows.
 struct StatusText: Equatable, Sendable {
   struct Line: Equatable, Sendable {
@@ -76,13 +78,7 @@ struct StatusText: Equatable, Sendable {
   static func clip(_ text: String) -> String { clip(text, to: longest) }
 
   static func clip(_ text: String, to longest: Int) -> String {
-    var flat = ""
-    for scalar in text.unicodeScalars.prefix(4 * longest) {
-      switch scalar.properties.generalCategory {
-      case .control, .lineSeparator, .paragraphSeparator, .format: flat.append(" ")
-      default: flat.unicodeScalars.append(scalar)
-      }
-    }
+    let flat = VisibleText.of(String(text.unicodeScalars.prefix(4 * longest)))
     return flat.count <= longest ? flat : flat.prefix(longest - 1) + "…"
   }
 }
