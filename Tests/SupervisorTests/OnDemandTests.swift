@@ -90,7 +90,9 @@ import Testing
       ], omitted: 4, own: [LockList.OwnJob(lock: "librenms.lock:poller.device.10", owner: owner, age: .seconds(70))]
     ) { $0.hasPrefix("poller.") ? .seconds(300) : nil }
     #expect(
-      list.locks.map(\.lock) == ["dispatch.master", "poller.device.7", "poller.device.8", "poller.device.9", "poller.device.10", "x [31m"])
+      list.locks.map(\.lock) == [
+        "dispatch.master", "poller.device.7", "poller.device.8", "poller.device.9", "poller.device.10", "x\\x1b[31m",
+      ])
     #expect(list.locks.map(\.age) == [nil, nil, nil, 50, 70, nil])
     #expect(list.locks.map(\.ageIsEstimated) == [false, false, false, true, false, false])
     #expect(list.locks.map(\.running) == [nil, false, nil, nil, true, nil])
