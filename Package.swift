@@ -80,7 +80,8 @@ let package = Package(
     .target(name: "RedisFixture", dependencies: ["Core"], path: "Tests/RedisFixture", swiftSettings: strict),
     tests("RedisTests", ["Redis", "Core", "CLinuxShims", "RedisFixture", logging]),
     .testTarget(
-      name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture"], exclude: ["Fixtures"],
+      name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture", "RedisFixture"],
+      exclude: ["Fixtures"],
       swiftSettings: strict),
     tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Core"]),
     tests("LayerTests", ["Fixture"]),

@@ -21,6 +21,7 @@ struct Validation {
       tell(.fail(".env", error.message, "correct it; no check that needs the database was made"))
     }
     files.programs.forEach(tell)
+    if let resolved { RedisChecks.checks(resolved).forEach(tell) }
     tell(files.directory(resolved?.logDirectory ?? reader.base + "/logs"))
     InstanceChecks(base: reader.base).checks.forEach(tell)
     cron(resolved).forEach(tell)

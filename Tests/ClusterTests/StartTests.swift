@@ -17,6 +17,15 @@ extension ClusterTests {
       }
     }
 
+    @Test func aDistributedPollerOnARedisClusterEndsWithExitCode2() throws {
+      try Cluster.play(nodes: 1, redis: try RedisServer(arguments: ["--cluster-enabled", "yes"])) { cluster in
+        try cluster.start()
+        #expect(cluster.nodes[0].dispatcher?.wait(.seconds(30)) == .exited(2))
+        let errors = cluster.nodes[0].errors
+        #expect(errors.contains("is in cluster mode") && errors.contains("distributed_poller"), "\(errors)")
+      }
+    }
+
     @Test func aNamedRedisThatIsAbsentIsAWarningWherePollingIsNotDistributed() throws {
       try Cluster.play(nodes: 1, pollingOnly.with(["distributed_poller": false])) { cluster in
         try cluster.database.addDevices(5)

@@ -25,7 +25,9 @@ import Testing
       ("WRONGTYPE Operation against a key holding the wrong kind of value", .wrongType, false),
       ("ERR unknown command 'ZPOPMIN'", .other, false),
       ("ERR syntax error", .other, false),
-      ("MOVED 3999 127.0.0.1:6381", .other, false),
+      ("MOVED 3999 127.0.0.1:6381", .sharded, false),
+      ("ASK 3999 127.0.0.1:6381", .sharded, false),
+      ("CROSSSLOT Keys in request don't hash to the same slot", .sharded, false),
       ("", .other, false),
       // Redis 5 and 6: a command's failure within a script.
       (
@@ -35,6 +37,7 @@ import Testing
       ("ERR Error running script (call to f_6b1b): @user_script:1: @user_script: 1: -READONLY You can't write", .readOnly, true),
       ("ERR Error running script (call to f_6b1b): @user_script:21: WRONGTYPE Operation against a key", .wrongType, false),
       ("ERR Error running script (call to f_6b1b): @user_script:1: attempt to compare nil with - number", .other, false),
+      ("ERR The user executing the script can't run this command or subcommand script: 6b1b, on @user_script:1.", .noPermission, false),
       // Not at the begin of a word, and not in other errors.
       ("ERR value -OOM is not an integer", .other, false),
     ] as [(String, RedisError.Kind, Bool)])
@@ -65,10 +68,26 @@ import Testing
     ("NOPERM this user has no permissions to run the 'eval' command or its subcommand", true),
     ("NOPERM User poller has no permissions to run the 'evalsha' command", true),
     ("NOPERM User poller has no permissions to run the 'zadd' command script: abc, on @user_script:1.", false),
-    ("NOPERM this user has no permissions to access one of the keys used as arguments", false),
-    ("ERR unknown command 'eval'", false),
+    ("NOPERM this user has no permissions to access one of the keys used as arguments", true),
+    ("ERR Error running script (call to f_6b1b): @user_script:1: @user_script: 1: -NOPERM this user has no permissions", false),
+    ("ERR The user executing the script can't run this command or subcommand script: 6b1b, on @user_script:1.", false),
+    ("ERR unknown command 'eval'", true),
+    ("ERR unknown command `EVALSHA`, with args beginning with: `6b1b`, `0`, ", true),
+    // twemproxy closes; others have words of their own.
+    ("ERR command not allowed", true),
+    ("ERR unknown or unsupported command 'EVAL'", true),
+    ("ERR unsupported command", true),
+    ("DISABLED scripting", true),
+    ("ERR Error compiling script (new function): user_script:1: unexpected symbol", true),
+    ("ERR Error running script (call to f_6b1b): @user_script:5: script tried accessing undeclared key", true),
+    ("WRONGTYPE Operation against a key holding the wrong kind of value script: 6b1b, on @user_script:3.", false),
+    ("STALE this connection was given up, or another service works under this name", false),
+    ("NOSCRIPT No matching script. Please use EVAL.", false),
+    ("CROSSSLOT Keys in request don't hash to the same slot", false),
+    ("OOM command not allowed when used memory > 'maxmemory'.", false),
+    ("LOADING Redis is loading the dataset in memory", false),
   ])
-  func onlyARefusedEvalForbidsScripts(line: String, refuses: Bool) {
+  func whatPlainCommandsCanDoBetterForbidsScripts(line: String, refuses: Bool) {
     #expect(RedisError(server: line).refusesScripts == refuses)
   }
 }

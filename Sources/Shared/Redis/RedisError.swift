@@ -24,6 +24,8 @@ public struct RedisError: Error, Equatable, Sendable, CustomStringConvertible {
     case noPermission
     case noScript
     case wrongType
+    /// The server is a node of a Redis Cluster, where a command's keys must lie on one node: queues and locks of the contract do not.
+    case sharded
     case other
   }
 
@@ -40,7 +42,7 @@ public struct RedisError: Error, Equatable, Sendable, CustomStringConvertible {
   /// True when waiting may help, false when the command is at fault.
   public var isOutage: Bool {
     switch kind {
-    case .noPermission, .noScript, .wrongType, .other: false
+    case .noPermission, .noScript, .wrongType, .sharded, .other: false
     default: true
     }
   }
@@ -52,6 +54,7 @@ extension RedisError {
     "LOADING": .loading, "READONLY": .readOnly, "MASTERDOWN": .masterDown, "OOM": .outOfMemory, "MISCONF": .misconfigured,
     "NOREPLICAS": .misconfigured, "NOAUTH": .unauthorized, "WRONGPASS": .unauthorized, "DENIED": .unauthorized,
     "CLUSTERDOWN": .clusterDown, "BUSY": .busy, "NOPERM": .noPermission, "NOSCRIPT": .noScript, "WRONGTYPE": .wrongType,
+    "MOVED": .sharded, "ASK": .sharded, "CROSSSLOT": .sharded,
   ]
 
   /// From a server's error line, without the leading "-".
@@ -64,6 +67,8 @@ extension RedisError {
     let code = line.prefix { $0 != " " }
     if let kind = codes[String(code)] { return kind }
     guard code == "ERR" else { return .other }
+    // Redis 6 and 7 say so of a command within a script.
+    if line.contains("The user executing the script can't") { return .noPermission }
     if line.hasPrefix("ERR max number of clients") { return .unreachable }
     if line.hasPrefix("ERR invalid password") || line.hasPrefix("ERR Client sent AUTH") || line.hasPrefix("ERR AUTH ") {
       return .unauthorized

@@ -1,8 +1,8 @@
 extension RedisLink {
   /// Runs a script: in full the first time on a connection, which loads it, then by its name. A server that forgot it gets it again.
   ///
-  /// A server that forgot a script answers what was sent after it first. `noPermission` with `scriptsForbidden` means that the ACL refuses
-  /// scripts as such; said once per process.
+  /// A server that forgot a script answers what was sent after it first. A failure with `scriptsForbidden` means that scripts as such
+  /// are refused; said once per process.
   public func eval(_ script: RedisScript, keys: [String], arguments: [RedisArgument] = [], answer: @escaping Answer) {
     let rest = [RedisArgument(keys.count)] + keys.map { RedisArgument($0) } + arguments
     if loadedScripts.insert(script.sha).inserted { return evalInFull(script, rest, answer) }
@@ -28,13 +28,26 @@ extension RedisLink {
     guard error.refusesScripts, !scriptsForbidden else { return }
     scriptsForbidden = true
     availability.warnOnce(
-      "Redis refuses scripts to this user (\(error.text)); plain commands are used. To allow them: ACL SETUSER <user> +eval +evalsha")
+      """
+      Redis refuses scripts (\(error.text)); plain commands are used, which can't tell what comes late. To allow scripts: ACL SETUSER <user> \
+      +eval +evalsha, no rename-command for EVAL and EVALSHA, and no proxy that does not know them
+      """)
   }
 }
 
 extension RedisError {
-  /// It is EVAL or EVALSHA that may not be run, not a command within the script: the server quotes the name of the command.
+  /// Scripts are not to be had here, whatever the words for it: NOPERM, a command that was renamed away, a proxy that knows no EVAL, an engine
+  /// that does not run ours. Plain commands may do better, and do no harm where they don't.
+  ///
+  /// Not where the script was run and a command in it met a key of another type, a missing right or a refusal of the script's own.
   var refusesScripts: Bool {
-    kind == .noPermission && (text.contains("'eval'") || text.contains("'evalsha'"))
+    switch kind {
+    case .noPermission: !isWithinScript
+    case .other: !text.hasPrefix("STALE")
+    default: false
+    }
   }
+
+  /// Redis 7 adds the place to the text, older ones begin with it.
+  private var isWithinScript: Bool { text.contains("@user_script") || text.hasPrefix("ERR Error running script") }
 }

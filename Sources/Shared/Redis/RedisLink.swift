@@ -18,7 +18,9 @@ public final class RedisLink {
   public var onInvalidation: (([String]?) -> Void)?
   /// `onInvalidation` can be relied on now; if not, look once a second.
   public var isTracking: Bool { tracker?.isActive ?? false }
-  /// The server's ACL refuses scripts; known after the first `eval` of a connection.
+  /// A try to reach the server has failed, or what was up is not any more. Not so while the first try is under way.
+  public var isAway: Bool { !isUp && reason != nil }
+  /// The server, its ACL or a proxy refuses scripts; known after the first `eval` of a connection.
   public internal(set) var scriptsForbidden = false
   /// "7.0.15"; nil before the first connection and where the ACL forbids INFO.
   public private(set) var serverVersion: String?
@@ -43,6 +45,8 @@ public final class RedisLink {
   private var counted = 0
   /// Down, but not said yet: the next try knows more about the reason.
   private var unsaid: RedisError?
+  /// The server is a node of a Redis Cluster.
+  private var shards = false
 
   /// `name` is shown in the server's CLIENT LIST. `limits` are for tests; nil = those of the settings.
   public init(loop: EventLoop, settings: RedisSettings, name: String, availability: RedisAvailability, limits: RedisLimits? = nil) {
@@ -128,6 +132,7 @@ public final class RedisLink {
     connection = new
     loadedScripts = []
     scriptsForbidden = false
+    shards = false
     new.onClose = { [weak self, weak new] error in
       guard let self, let new, new === connection else { return }
       forgetConnection()
@@ -136,6 +141,7 @@ public final class RedisLink {
     new.send(["INFO", "server"]) { [weak self] answer in
       guard let self, case .success(let reply) = answer else { return }
       serverVersion = reply.text.flatMap(RedisVersion.inInfo) ?? serverVersion
+      if reply.text?.contains("redis_mode:cluster") ?? false { shards = true }
       if let serverVersion, RedisVersion.major(serverVersion) < 5 {
         availability.warnOnce("Redis \(serverVersion) is too old: queues need 5.0 or newer")
       }
@@ -146,15 +152,28 @@ public final class RedisLink {
   /// A write that writes nothing: the key does not exist, and with XX it stays so. Read-only, full and unsaving servers refuse it all the same.
   private func probe() {
     guard let connection else { return }
+    // Two keys that lie in two slots of a Redis Cluster, as our queues and locks do: also one with a single node refuses this.
+    connection.send(["EXISTS", "librenms.probe", "librenms.probe.other"]) { [weak self] answer in
+      if case .failure(let error) = answer, error.kind == .sharded { self?.shards = true }
+    }
     connection.send(["SET", "librenms.probe", "", "XX", "PX", 1]) { [weak self, weak connection] answer in
       guard let self, let connection, connection === self.connection else { return }
-      if case .failure(let error) = answer, error.isOutage {
+      if shards || answer.isSharded {
+        refused(Self.refusalOfShards(connection.address))
+      } else if case .failure(let error) = answer, error.isOutage {
         // When the connection is gone, onClose goes on.
         if error.kind != .lost { refused(error) }
       } else {
         rise()
       }
     }
+  }
+
+  static func refusalOfShards(_ address: RedisAddress) -> RedisError {
+    RedisError(
+      .sharded,
+      "\(address) is in cluster mode, where the keys of one step lie on several servers: name a Redis without cluster mode (cluster-enabled "
+        + "no), alone or under Sentinel")
   }
 
   private func rise() {
@@ -192,7 +211,7 @@ public final class RedisLink {
 
   /// The server is there and refuses. Some of it passes; a replica and a forgotten login need another connection.
   private func refused(_ error: RedisError) {
-    if error.kind == .readOnly || error.kind == .unauthorized || error.kind == .masterDown {
+    if [.readOnly, .unauthorized, .masterDown, .sharded].contains(error.kind) {
       let old = connection
       forgetConnection()
       old?.close()
@@ -206,6 +225,7 @@ public final class RedisLink {
   /// The connection ended. What was up is said to be down when the first try has found out more about the reason.
   private func lost(_ error: RedisError) {
     if isUp || unsaid != nil { fall(error) } else { say(error) }
+    reason = error
     retry { $0.dial() }
   }
 
@@ -270,4 +290,8 @@ enum RedisVersion {
   }
 
   static func major(_ version: String) -> Int { Int(version.prefix { $0 != "." }) ?? .max }
+}
+
+extension Result where Success == RedisReply, Failure == RedisError {
+  fileprivate var isSharded: Bool { if case .failure(let error) = self { error.kind == .sharded } else { false } }
 }
