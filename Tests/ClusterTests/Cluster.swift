@@ -70,6 +70,7 @@ final class Cluster {
   private func expectNothingHeld() throws {
     #expect(try keys("librenms.inflight:*").isEmpty, "nothing is in flight when all is idle")
     #expect(try keys("librenms.lock:*.device.*").isEmpty, "no device is locked when all is idle")
+    #expect(try keys("librenms.alive:*").isEmpty, "nobody who waits for a node's name has to wait for its end")
     #expect(try keys(Self.masterLock).isEmpty, "nobody leads when all have stopped")
   }
 

@@ -33,7 +33,8 @@ final class ClusterScene {
 
   init(
     _ redis: RedisSettings, groups: [Int] = [0], name: String = "n1", type: TaskType = .poller, ttl: Duration = .seconds(20),
-    keepsTicks: Bool = false, mayLead: Bool = true, tracking: Bool = true
+    keepsTicks: Bool = false, mayLead: Bool = true, tracking: Bool = true, number: UInt64 = 1,
+    markLifetime: Duration = .seconds(15), uuid: String = ClusterScene.uuid, speaksForNode: Bool = true
   ) throws {
     loop = try EventLoop()
     settings = LiveSettings(groups: groups, name: name)
@@ -41,9 +42,10 @@ final class ClusterScene {
     let log = Logger(label: "test") { _ in lines }
     link = RedisLink(loop: loop, settings: redis, name: "scene", availability: RedisAvailability(log: log))
     let node = RedisCoordinator.Node(
-      link: link, names: ClusterNames(type: type, node: Self.uuid), leaderName: { "\(settings.name)-\(Self.uuid)" },
+      link: link, names: ClusterNames(type: type, node: uuid), leaderName: { "\(settings.name)-\(uuid)" },
       lockPrefix: "\(type.rawValue).device.",
       usesGroupLocks: false, keepsTicks: keepsTicks, masterTtl: { settings.masterTtl }, groups: { settings.groups },
+      table: number, markLifetime: markLifetime, speaksForNode: speaksForNode,
       schedule: { [loop] in loop.schedule(after: $0, $1) })
     coordinator = RedisCoordinator(node, log: log, ttl: { ttl })
     coordinator.change(mayLead: mayLead)

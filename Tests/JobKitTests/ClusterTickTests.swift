@@ -10,8 +10,10 @@ import Testing
   private let queue = "librenms.queue:billing:0"
   private let lock = "librenms.lock:billing.device.poll"
 
-  private func scene(_ settings: RedisSettings, _ name: String) throws -> ClusterScene {
-    let scene = try ClusterScene(settings, name: name, type: .billing, keepsTicks: true, mayLead: false)
+  private let other = "00000000-0000-8000-8000-000000000002"
+
+  private func scene(_ settings: RedisSettings, _ name: String, uuid: String = ClusterScene.uuid) throws -> ClusterScene {
+    let scene = try ClusterScene(settings, name: name, type: .billing, keepsTicks: true, mayLead: false, uuid: uuid)
     #expect(scene.turn { scene.coordinator.depthIsKnown })
     return scene
   }
@@ -31,7 +33,7 @@ import Testing
   func aTickWhoseLockIsHeldStaysUntilItIsFreeAndOthersPassIt(withScripts: Bool) throws {
     let server = try RedisServer()
     let settings = try server.settings(withScripts: withScripts)
-    let (first, second) = (try scene(settings, "n1"), try scene(settings, "n2"))
+    let (first, second) = (try scene(settings, "n1"), try scene(settings, "n2", uuid: other))
     #expect(presence(second, "poll") == .absent)
     try server.command("ZADD", queue, "1", "poll")
     #expect(presence(second, "poll") == .waits)
@@ -54,7 +56,8 @@ import Testing
     #expect(taken(second, slot: 2)?.item == QueueItem(payload: "poll", group: 0, score: 2))
     #expect(try server.command("ZCARD", queue) == "0")
     // Both notes are there for a successor, and the first job's is not.
-    let fields = try server.command("HKEYS", "librenms.inflight:\(ClusterScene.uuid)").split(separator: "\n").sorted()
+    #expect(try server.command("EXISTS", "librenms.inflight:\(ClusterScene.uuid)") == "0")
+    let fields = try server.command("HKEYS", "librenms.inflight:\(other)").split(separator: "\n").sorted()
     #expect(fields == ["billing:1", "billing:2"])
   }
 

@@ -142,6 +142,8 @@ public final class JobTable {
   private func prepare() {
     condition = isFrom(place) ? .intact : renew()
     base.storeBytes(of: UInt32(slotCount), toByteOffset: Header.slotCount, as: UInt32.self)
+    // An earlier version's table has none.
+    if number == 0 { store(.random(in: 1 ... .max), at: Header.number) }
     store(load(Header.generation) &+ 1, at: Header.generation)
   }
 
@@ -206,6 +208,9 @@ public final class JobTable {
 
   /// How many incarnations have opened the table since it was made; 1 = this is the first.
   public var generation: UInt64 { load(Header.generation) }
+
+  /// Random, the same for all incarnations that have opened this table.
+  public var number: UInt64 { load(Header.number) }
 
   public var lastTurn: MonotonicTime {
     get { MonotonicTime(nanoseconds: Int64(bitPattern: load(Header.lastTurn))) }

@@ -34,6 +34,8 @@ public enum JobTableLayout {
     public static let adoptionDeaths = 88
     /// When the writer's loop last turned (boottime).
     public static let lastTurn = 96
+    /// Random, drawn when the table was made: tells its children from those of a clone of the whole machine.
+    public static let number = 104
     /// The seconds since the epoch of the last run of up to 8 ticks.
     public static let ticks = 128
     public static let tickCount = 8

@@ -127,8 +127,8 @@ public final class ChildProcess {
     engine.onDrained = { [loop, duty] in
       let end: () -> Void = { ProcessEnd.exit(0) }
       // What Redis and the database have to know of the end is on its way; it gets a moment for it.
-      let retire = { engine.coordinator.retire(end) }
-      if let duty { duty.end(retire) } else { retire() }
+      let leave = { engine.coordinator.leave(end) }
+      if let duty { duty.end(leave) } else { leave() }
       loop.schedule(after: .seconds(1), end)
     }
     // The lead goes to another node at once, not when the last script has ended.
@@ -214,7 +214,7 @@ public final class ChildProcess {
     let type = self.type
     let coordinator: any Coordinator
     if settings.isClustered {
-      let member = ClusterMember(type: type, settings: settings, loop: loop, log: log)
+      let member = ClusterMember(type: type, settings: settings, table: table.number, loop: loop, log: log)
       member.coordinator.change(mayLead: mayLead)
       coordinator =
         type.queuesAreShared

@@ -115,7 +115,7 @@ public protocol Coordinator: AnyObject {
   var onWake: (() -> Void)? { get set }
   /// May this node fill queues now?
   var leads: Bool { get }
-  /// The server of the queue is away.
+  /// The server of the queue is away. Before the first try to reach it has failed it is not.
   var isAway: Bool { get }
   /// True: nothing tells of members that others enqueue, so a `take` a second has to look.
   var needsPolling: Bool { get }
@@ -153,6 +153,10 @@ public protocol Coordinator: AnyObject {
   func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void)
   /// The service stops: leadership is given back.
   func retire(_ done: @escaping () -> Void)
+  /// Its last script has ended: nothing of this node is left here.
+  func leave(_ done: @escaping () -> Void)
+  /// Why nothing is handed out or queued although the server answers; nil = nothing of that.
+  var fault: String? { get }
 
   /// Members that wait in the queues of this node's groups, and since when the longest does.
   var depth: Int { get }
@@ -162,6 +166,9 @@ public protocol Coordinator: AnyObject {
 }
 
 extension Coordinator {
+  public func leave(_ done: @escaping () -> Void) { retire(done) }
+  public var fault: String? { nil }
+
   public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
     enqueue(items, respectingLocks: respectingLocks, tick: nil) { _ in }
   }

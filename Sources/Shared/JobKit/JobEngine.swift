@@ -270,7 +270,7 @@ public final class JobEngine {
     if coordinator.isAway { heartbeat.outages.insert(.redis) }
     if startOutage.cause == .resources { heartbeat.outages.insert(.fork) }
     heartbeat.warnings = complaints
-    heartbeat.fault = fault ?? heartbeat.fault
+    heartbeat.fault = fault ?? coordinator.fault ?? heartbeat.fault
     if !gate.isOpen { heartbeat.outages.insert(.memory) }
   }
 }

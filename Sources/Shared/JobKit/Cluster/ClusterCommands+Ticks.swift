@@ -8,10 +8,12 @@ extension ClusterCommands {
 
   /// Takes the lowest member whose lock is free, locks it, and notes it as in flight.
   ///
-  /// KEYS: in-flight hash, queue. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, group, index of the last member to look at.
-  /// Answer as of `ClusterScripts.take`.
-  static let takeTickScript = RedisScript(
+  /// KEYS: in-flight hash, queue. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, group, index of the last member to look at,
+  /// prefix of the queues. Answer as of `ClusterScripts.take`.
+  static let takeTickScript = ClusterScripts.marked(
     """
+    \(ClusterScripts.bringBack)
+    local found = bringBack(KEYS[1], ARGV[1], ARGV[8])
     local members = redis.call('ZRANGE', KEYS[2], 0, ARGV[7], 'WITHSCORES')
     local owner = ARGV[2] .. ARGV[6] .. ARGV[3]
     for i = 1, #members, 2 do
@@ -20,29 +22,26 @@ extension ClusterCommands {
         redis.call('ZREM', KEYS[2], member)
         redis.call('HSET', KEYS[1], ARGV[1], ARGV[6] .. '\\t' .. score .. '\\t' .. lock .. '\\t' .. owner .. '\\t' .. member)
         local head = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-        return {1, member, score, ARGV[6], redis.call('ZCARD', KEYS[2]), head[2] or ''}
+        return {1, member, score, ARGV[6], redis.call('ZCARD', KEYS[2]), head[2] or '', found}
       end
     end
-    return {0, redis.call('ZCARD', KEYS[2]), members[2] or ''}
+    return {0, redis.call('ZCARD', KEYS[2]), members[2] or '', found}
     """)
 
   func takeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
     attemptTakeTick(owner, group: group, ttl: ttl) { [weak self] result in
       guard let self, case .failed(let error) = result, error.kind == .wrongType else { return answer(result) }
-      deleteForeign([names.queue(group)]) { [weak self] in self?.attemptTakeTick(owner, group: group, ttl: ttl, answer) }
+      mend([names.queue(group)]) { [weak self] in self?.attemptTakeTick(owner, group: group, ttl: ttl, answer) }
     }
   }
 
   private func attemptTakeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
-    guard !link.scriptsForbidden else { return plainTakeTick(owner, group: group, ttl: ttl, answer) }
-    let arguments = [names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, String(group), Self.limit]
-    link.eval(Self.takeTickScript, keys: [names.inFlight, names.queue(group)], arguments: arguments) { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .failure(let error) where link.scriptsForbidden && !error.isOutage: plainTakeTick(owner, group: group, ttl: ttl, answer)
-      case .failure(let error): answer(.failed(error))
-      case .success(let reply): answer(read(reply, owner))
-      }
+    let arguments = [
+      names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, String(group), Self.limit, names.queuePrefix,
+    ]
+    let done: Done = { [weak self] in self?.took($0, owner, answer) }
+    eval(Self.takeTickScript, [names.inFlight, names.queue(group)], arguments, done) { [weak self] in
+      self?.plainTakeTick(owner, group: group, ttl: ttl, answer)
     }
   }
 
@@ -84,7 +83,7 @@ extension ClusterCommands {
         ifOwner(job, { _ in }) { [weak self] in self?.link.send(["DEL", job.lock]) { _ in } }
         otherwise()
       case .success:
-        link.send(["HSET", names.inFlight, names.field(job.slot), InFlightNote(job: job).text]) { _ in }
+        note(job)
         answer(.job(job, waiting: waiting, oldest: nil))
       }
     }

@@ -6,7 +6,9 @@ import Redis
 public protocol ClusterLink: AnyObject {
   typealias Answer = (Result<RedisReply, RedisError>) -> Void
   var isUp: Bool { get }
-  /// The server's ACL forbids scripts to our user.
+  /// It is not up, and a try has failed.
+  var isAway: Bool { get }
+  /// The server, or its ACL, runs no scripts for us.
   var scriptsForbidden: Bool { get }
   /// Changes of tracked keys are told.
   var isTracking: Bool { get }
@@ -25,9 +27,10 @@ extension RedisLink: ClusterLink {
   }
 }
 
-/// The steps of coordination as scripts, or, where the ACL forbids those, as the plain commands that a Python node uses.
+/// The steps of coordination as scripts, or, where those are refused, as the plain commands that a Python node uses.
 ///
-/// With plain commands a step can be torn by a crash: a member may be lost between queue and lock, until the master enqueues it again.
+/// With plain commands a step can be torn by a crash: a member may be lost between queue and lock, until the master enqueues it again. And
+/// what the server carries out late, after its connection was given up, is not refused: a lock that is set so lives until its end.
 final class ClusterCommands {
   /// `waiting`: what waits still; nil = plain commands don't tell.
   enum Take: Equatable {
@@ -43,106 +46,24 @@ final class ClusterCommands {
 
   let link: any ClusterLink
   let names: ClusterNames
-  private let usesGroupLocks: Bool
+  let usesGroupLocks: Bool
   let lockPrefix: String
-  private let log: Logger
+  let log: Logger
+  /// What this connection says it works as.
+  var mark: NodeMark
+  /// A script was refused because of the mark; called after its answer.
+  var onStale: (() -> Void)?
+  /// With plain commands the groups are asked in turn.
+  var plainTurn = 0
 
   /// `lockPrefix`: what comes before the payload (or the group) in a lock's key.
-  init(link: any ClusterLink, names: ClusterNames, lockPrefix: String, usesGroupLocks: Bool, log: Logger) {
+  init(link: any ClusterLink, names: ClusterNames, mark: NodeMark, lockPrefix: String, usesGroupLocks: Bool, log: Logger) {
     self.log = log
+    self.mark = mark
     self.link = link
     self.names = names
     self.lockPrefix = lockPrefix
     self.usesGroupLocks = usesGroupLocks
-  }
-
-  // MARK: Taking
-
-  func take(_ owner: SlotOwner, groups: [Int], ttl: Duration, _ answer: @escaping (Take) -> Void) {
-    attemptTake(owner, groups: groups, ttl: ttl) { [weak self] result in
-      guard let self, case .failed(let error) = result, error.kind == .wrongType else { return answer(result) }
-      deleteForeign(groups.map(names.queue)) { [weak self] in self?.attemptTake(owner, groups: groups, ttl: ttl, answer) }
-    }
-  }
-
-  private func attemptTake(_ owner: SlotOwner, groups: [Int], ttl: Duration, _ answer: @escaping (Take) -> Void) {
-    guard !link.scriptsForbidden else { return plainTake(owner, groups: groups, ttl: ttl, tries: 16, answer) }
-    let arguments =
-      [names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, usesGroupLocks ? "group" : "payload"]
-      + groups.map(String.init)
-    link.eval(ClusterScripts.take, keys: [names.inFlight] + groups.map(names.queue), arguments: arguments) { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .failure(let error) where link.scriptsForbidden && !error.isOutage:
-        plainTake(owner, groups: groups, ttl: ttl, tries: 16, answer)
-      case .failure(let error): answer(.failed(error))
-      case .success(let reply): answer(read(reply, owner))
-      }
-    }
-  }
-
-  func read(_ reply: RedisReply, _ owner: SlotOwner) -> Take {
-    guard let parts = reply.elements, let kind = parts.first?.integer else {
-      return .failed(RedisError(.other, "unreadable answer of take"))
-    }
-    if kind == 1, parts.count == 6, let payload = parts[1].text, let score = parts[2].text.flatMap(Double.init),
-      let group = parts[3].integer.map({ Int($0) }), let waiting = parts[4].integer
-    {
-      let item = QueueItem(payload: payload, group: group, score: score)
-      let oldest = parts[5].text.flatMap(Double.init)
-      return .job(taken(item, owner), waiting: Int(waiting), oldest: oldest)
-    }
-    guard kind == 0, parts.count == 3, let waiting = parts[1].integer else {
-      return .failed(RedisError(.other, "unreadable answer of take"))
-    }
-    return .empty(waiting: Int(waiting), oldest: parts[2].text.flatMap(Double.init))
-  }
-
-  func taken(_ item: QueueItem, _ owner: SlotOwner) -> TakenJob {
-    let name = usesGroupLocks ? String(item.group) : item.payload
-    return TakenJob(item: item, lock: lockPrefix + name, owner: owner.name(group: item.group), slot: owner.slot)
-  }
-
-  /// ZPOPMIN of the first group that has something, then SET NX. Groups are asked in turn by the slot, so that none starves.
-  private func plainTake(_ owner: SlotOwner, groups: [Int], ttl: Duration, tries: Int, _ answer: @escaping (Take) -> Void) {
-    guard tries > 0, !groups.isEmpty else { return answer(.empty(waiting: groups.isEmpty ? 0 : nil, oldest: nil)) }
-    plainTurn += 1
-    let start = plainTurn % groups.count
-    plainPop(Array(groups[start...] + groups[..<start])) { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .failure(let error): answer(.failed(error))
-      case .success(nil): answer(.empty(waiting: 0, oldest: nil))
-      case .success(let item?):
-        let job = taken(item, owner)
-        link.send(["SET", job.lock, job.owner, "PX", milliseconds(ttl), "NX"]) { [weak self] reply in
-          guard let self else { return }
-          switch reply {
-          case .failure(let error): answer(.failed(error))
-          case .success(.null): plainTake(owner, groups: groups, ttl: ttl, tries: tries - 1, answer)
-          case .success:
-            link.send(["HSET", names.inFlight, names.field(owner.slot), InFlightNote(job: job).text]) { _ in }
-            answer(.job(job, waiting: nil, oldest: nil))
-          }
-        }
-      }
-    }
-  }
-
-  private var plainTurn = 0
-
-  private func plainPop(_ groups: [Int], _ answer: @escaping (Result<QueueItem?, RedisError>) -> Void) {
-    guard let group = groups.first else { return answer(.success(nil)) }
-    link.send(["ZPOPMIN", names.queue(group)]) { [weak self] result in
-      switch result {
-      case .failure(let error): answer(.failure(error))
-      case .success(let reply):
-        if let parts = reply.elements, parts.count == 2, let payload = parts[0].text, let score = parts[1].text.flatMap(Double.init) {
-          return answer(.success(QueueItem(payload: payload, group: group, score: score)))
-        }
-        self?.plainPop(Array(groups.dropFirst()), answer)
-      }
-    }
   }
 
   // MARK: Ending
@@ -267,8 +188,22 @@ final class ClusterCommands {
     }
   }
 
-  /// The same for the master lock, and what the server holds under the key of its memory, in one step.
-  func claim(owner: String, ttl: Duration, _ answer: @escaping (Result<Lead, RedisError>) -> Void) {
+  /// Gives the lock of a job that runs back to it: the lock was gone, and so the job was handed out again.
+  func lockAgain(_ running: TakenJob, insteadOf duplicate: TakenJob, ttl: Duration, keepsMember: Bool) {
+    let (item, field) = (duplicate.item, names.field(duplicate.slot))
+    let (queue, score) = (names.queue(item.group), text(item.score))
+    let arguments = [field, duplicate.owner, running.owner, milliseconds(ttl), keepsMember ? score : "", item.payload]
+    eval(ClusterScripts.lockAgain, [names.inFlight, running.lock, queue], arguments, { _ in }) { [weak self] in
+      guard let self else { return }
+      ifOwner(duplicate, { _ in }) { [self] in link.send(["SET", running.lock, running.owner, "PX", milliseconds(ttl)]) { _ in } }
+      link.send(["HDEL", names.inFlight, field]) { _ in }
+      if keepsMember { link.send(["ZADD", queue, "NX", score, item.payload]) { _ in } }
+    }
+  }
+
+  /// The same for the master lock, and what the server holds under the key of its memory, in one step, in which the node's mark lives on for
+  /// `lifetime`. Plain commands leave the mark alone.
+  func claim(owner: String, ttl: Duration, lifetime: Duration, _ answer: @escaping (Result<Lead, RedisError>) -> Void) {
     let (key, memory) = (ClusterNames.masterLock, ClusterNames.memory)
     let done: Done = { result in
       answer(
@@ -277,12 +212,18 @@ final class ClusterCommands {
           return (texts.first ?? nil, texts.dropFirst().first ?? nil)
         })
     }
-    eval(ClusterScripts.claim, [key, memory], [owner, milliseconds(ttl)], done) { [self] in
-      link.send(["SET", key, owner, "PX", milliseconds(ttl), "NX"]) { _ in }
-      link.send(["MGET", key, memory]) { [weak self] result in
-        guard let self, case .success(let reply) = result, let values = reply.elements, values.count == 2 else { return done(result) }
-        guard values[0].text == owner else { return answer(.success((values[0].text ?? "nobody", values[1].text))) }
-        link.send(["PEXPIRE", key, milliseconds(ttl)]) { _ in answer(.success((nil, values[1].text))) }
+    let arguments = [owner, milliseconds(ttl), milliseconds(lifetime)]
+    eval(ClusterScripts.claim, [key, memory, names.alive], arguments, done) { [self] in
+      var remembered: String?
+      var refusal: RedisError?
+      link.send(["SET", key, owner, "PX", milliseconds(ttl), "NX"]) { if case .failure(let error) = $0 { refusal = error } }
+      // One by one: an ACL may allow the contract's keys only.
+      link.send(["GET", memory]) { if case .success(let reply) = $0 { remembered = reply.text } }
+      link.send(["GET", key]) { [weak self] result in
+        guard let self, case .success(let reply) = result else { return done(result) }
+        if reply.text == nil, let refusal { return answer(.failure(refusal)) }
+        guard reply.text == owner else { return answer(.success((reply.text ?? "nobody", remembered))) }
+        link.send(["PEXPIRE", key, milliseconds(ttl)]) { _ in answer(.success((nil, remembered))) }
       }
     }
   }
@@ -298,7 +239,7 @@ final class ClusterCommands {
 
   /// What is noted as in flight for this type, by slot.
   func inFlight(_ answer: @escaping (Result<[Int: TakenJob], RedisError>) -> Void) {
-    link.send(["HGETALL", names.inFlight]) { [names] result in
+    link.send(["HGETALL", names.inFlight]) { [weak self, names] result in
       answer(
         result.map { reply in
           let parts = (reply.elements ?? []).compactMap(\.text)
@@ -306,28 +247,39 @@ final class ClusterCommands {
           for (field, text) in zip(
             stride(from: 0, to: parts.count - 1, by: 2).map { parts[$0] }, stride(from: 1, to: parts.count, by: 2).map { parts[$0] })
           {
-            if let slot = names.slot(ofField: field), let note = InFlightNote(text, slot: slot) { jobs[slot] = note.job }
+            guard let slot = names.slot(ofField: field) else { continue }
+            if let note = InFlightNote(text, slot: slot) { jobs[slot] = note.job } else { self?.deleteUnreadable(field) }
           }
           return jobs
         })
     }
   }
 
-  func forget(slot: Int) { link.send(["HDEL", names.inFlight, names.field(slot)]) { _ in } }
+  private func deleteUnreadable(_ field: String) {
+    log.warning("the note \(field) in \(names.inFlight) is unreadable and is deleted")
+    link.send(["HDEL", names.inFlight, field]) { _ in }
+  }
 
   // MARK: Mending
 
-  /// A key in a queue's place that is no sorted set would be in everybody's way: it is deleted, with a warning.
-  func deleteForeign(_ keys: [String], _ done: @escaping () -> Void = {}) {
+  /// A key in a queue's place that is no sorted set, or no hash in that of the notes, would be in everybody's way: it is deleted, with a warning.
+  func mend(_ queues: [String], _ done: @escaping () -> Void = {}) {
+    deleteForeign([names.inFlight], unless: "hash")
+    deleteForeign(queues, unless: "zset", done)
+  }
+
+  private func deleteForeign(_ keys: [String], unless right: String, _ done: @escaping () -> Void = {}) {
     guard let last = keys.last else { return done() }
     for key in keys {
       link.send(["TYPE", key]) { [link, log] result in
-        guard case .success(let reply) = result, let kind = reply.text, kind != "zset", kind != "none" else {
+        guard case .success(let reply) = result, let kind = reply.text, kind != right, kind != "none" else {
           if key == last { done() }
           return
         }
         link.send(["DEL", key]) { result in
-          if case .success(.integer(1)) = result { log.warning("deleted \(key), a \(kind) in the place of a queue") }
+          if case .success(.integer(1)) = result {
+            log.warning("deleted \(key), a \(kind) in the place of \(right == "zset" ? "a queue" : "notes")")
+          }
           if key == last { done() }
         }
       }
@@ -338,7 +290,7 @@ final class ClusterCommands {
   private func mending(_ queues: [String], _ done: @escaping Done, _ body: @escaping (@escaping Done) -> Void) {
     body { [weak self] result in
       guard let self, case .failure(let error) = result, error.kind == .wrongType else { return done(result) }
-      deleteForeign(queues) { body(done) }
+      mend(queues) { body(done) }
     }
   }
 
@@ -351,7 +303,7 @@ final class ClusterCommands {
           (reply.elements?.first?.integer.map { Int($0) } ?? 0, reply.elements?.dropFirst().first?.text.flatMap(Double.init))
         })
     }
-    eval(ClusterScripts.waiting, queues, [], done) { [link] in
+    evalUnmarked(ClusterScripts.waiting, queues, [], done) { [link] in
       var sum: Int64 = 0
       var failure: RedisError?
       for (index, queue) in queues.enumerated() {
@@ -367,8 +319,16 @@ final class ClusterCommands {
     }
   }
 
-  /// The script, or `plain` where scripts are forbidden.
-  private func eval(_ script: RedisScript, _ keys: [String], _ arguments: [String], _ done: @escaping Done, plain: @escaping () -> Void) {
+  /// A script that needs the mark, or `plain` where scripts are refused.
+  func eval(_ script: RedisScript, _ keys: [String], _ arguments: [String], _ done: @escaping Done, plain: @escaping () -> Void) {
+    let done: Done = { [weak self] result in
+      done(result)
+      if case .failure(let error) = result, error.isStale { self?.onStale?() }
+    }
+    evalUnmarked(script, [names.alive] + keys, [mark.text] + arguments, done, plain: plain)
+  }
+
+  func evalUnmarked(_ script: RedisScript, _ keys: [String], _ arguments: [String], _ done: @escaping Done, plain: @escaping () -> Void) {
     guard !link.scriptsForbidden else { return plain() }
     link.eval(script, keys: keys, arguments: arguments) { [weak self] result in
       if case .failure(let error) = result, !error.isOutage, self?.link.scriptsForbidden == true { plain() } else { done(result) }
@@ -377,5 +337,5 @@ final class ClusterCommands {
 
   func milliseconds(_ duration: Duration) -> String { String(max(1, duration.nanoseconds / 1_000_000)) }
 
-  private func text(_ score: Double) -> String { Int64(exactly: score).map(String.init) ?? String(score) }
+  func text(_ score: Double) -> String { Int64(exactly: score).map(String.init) ?? String(score) }
 }

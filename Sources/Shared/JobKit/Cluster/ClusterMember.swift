@@ -16,7 +16,8 @@ final class ClusterMember {
     init(_ settings: Settings) { self.settings = settings }
   }
 
-  init(type: any SchedulerType, settings: Settings, loop: EventLoop, log: Logger) {
+  /// `table`: the number of the job table.
+  init(type: any SchedulerType, settings: Settings, table: UInt64, loop: EventLoop, log: Logger) {
     let state = State(settings)
     self.state = state
     availability = RedisAvailability(log: log)
@@ -27,7 +28,8 @@ final class ClusterMember {
       usesGroupLocks: type.locksGroups, keepsTicks: type.keepsTicks,
       masterTtl: { state.settings.masterTimeout },
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
-      groups: { type.queueGroups(state.settings) }, schedule: { [loop] in loop.schedule(after: $0, $1) })
+      groups: { type.queueGroups(state.settings) }, table: table, speaksForNode: type.type == .maintenance,
+      schedule: { [loop] in loop.schedule(after: $0, $1) })
     coordinator = RedisCoordinator(node, log: log, ttl: { type.lockLifetime(state.settings) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator

@@ -16,7 +16,11 @@ public struct ClusterNames: Sendable {
     self.node = node
   }
 
-  public func queue(_ group: Int) -> String { "librenms.queue:\(type.rawValue):\(group)" }
+  public func queue(_ group: Int) -> String { "\(queuePrefix)\(group)" }
+  var queuePrefix: String { "librenms.queue:\(type.rawValue):" }
+
+  /// The mark of the one service that works under the node's name. Ours alone.
+  public var alive: String { "librenms.alive:\(node):\(type.rawValue)" }
 
   /// The last run of an epoch-aligned tick, whoever led then: seconds since the epoch. Ours alone, Python nodes don't know it.
   public func tick(_ name: String) -> String { "librenms.tick:\(type.rawValue):\(name.split(separator: " ").joined(separator: "-"))" }

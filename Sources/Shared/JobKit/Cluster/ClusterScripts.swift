@@ -1,16 +1,71 @@
 import Redis
 
 /// The Lua scripts, each one step that must not be torn. Keys and values as in `ClusterNames`.
+///
+/// Those that write are given the node's mark first and refuse whoever has another one (a fencing token, in the field's words): see `marked`.
 public enum ClusterScripts {
+  /// A script that runs only for the owner of the mark. KEYS[1] is the mark's key and ARGV[1] the mark of whoever asks; the script's own
+  /// keys and arguments follow, and it finds them from 1 on.
+  static func marked(_ body: String) -> RedisScript {
+    RedisScript(
+      """
+      local alive, mark = table.remove(KEYS, 1), table.remove(ARGV, 1)
+      if redis.pcall('GET', alive) ~= mark then
+        return redis.error_reply('\(RedisError.staleWord) this connection was given up, or another service works under this name')
+      end
+      \(body)
+      """)
+  }
+
+  /// Takes the mark unless another table's stands there. KEYS: mark. ARGV: table, connection, ttl in ms. Answer: the other mark, or empty =
+  /// ours. Of the same table an older connection is refused: what it says late must not undo what a newer one has said.
+  static let setMark = RedisScript(
+    """
+    local mark = redis.pcall('GET', KEYS[1])
+    if type(mark) == 'string' then
+      local table, connection = string.match(mark, '^(%x+)/(%d+)$')
+      if table ~= ARGV[1] then return mark end
+      if tonumber(connection) > tonumber(ARGV[2]) then
+        return redis.error_reply('\(RedisError.staleWord) this connection was given up')
+      end
+    end
+    redis.call('SET', KEYS[1], ARGV[1] .. '/' .. ARGV[2], 'PX', ARGV[3])
+    return ''
+    """)
+
+  /// KEYS: mark. ARGV: ttl in ms.
+  static let keepMark = marked("return redis.call('PEXPIRE', KEYS[1], ARGV[1])")
+
+  /// KEYS: mark. ARGV: what it is.
+  static let releaseMark = RedisScript("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+
+  /// A slot that takes is free: what is noted for it runs nowhere, and goes back to its queue before the note is overwritten. Answers the
+  /// lock that was noted, or an empty text.
+  static let bringBack = """
+    local function bringBack(notes, field, queues)
+      local note = redis.call('HGET', notes, field)
+      if not note then return '' end
+      local group, score, lock, owner, member = string.match(note, '^(%-?%d+)\t([^\t]+)\t([^\t]+)\t([^\t]*)\t(.*)$')
+      if not group then return '' end
+      redis.call('HDEL', notes, field)
+      if redis.pcall('GET', lock) == owner then redis.call('DEL', lock) end
+      redis.pcall('ZADD', queues .. group, 'NX', score, member)
+      return lock
+    end
+    """
+
   /// Takes the lowest member of several queues whose lock is free, locks it, and notes it as in flight.
   ///
   /// KEYS: in-flight hash, then the queues. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, lock kind (`payload` or `group`),
-  /// then the queues' groups. Answer: {1, payload, score, group, waiting, lowest score} or {0, waiting, lowest score}.
+  /// prefix of the queues, then their groups. Answer: {1, payload, score, group, waiting, lowest score, lock that was brought back} or
+  /// {0, waiting, lowest score, lock that was brought back}.
   ///
   /// Over all queues the lowest score is the longest waiting one, so groups share the slots in proportion to what waits and none starves.
   /// At most 16 members with a held lock are dropped in one call, as Python drops them, so the server is never held up.
-  public static let take = RedisScript(
+  static let take = marked(
     """
+    \(bringBack)
+    local found = bringBack(KEYS[1], ARGV[1], ARGV[7])
     local function lowest()
       local best, at, score, waiting = nil, nil, nil, 0
       for i = 2, #KEYS do
@@ -24,8 +79,8 @@ public enum ClusterScripts {
     end
     for try = 1, 16 do
       local member, at, score, waiting = lowest()
-      if not member then return {0, 0, ''} end
-      local group = ARGV[5 + at]
+      if not member then return {0, 0, '', found} end
+      local group = ARGV[6 + at]
       redis.call('ZREM', KEYS[at], member)
       local name = member
       if ARGV[6] == 'group' then name = group end
@@ -34,15 +89,15 @@ public enum ClusterScripts {
       if redis.call('SET', lock, owner, 'PX', ARGV[4], 'NX') then
         redis.call('HSET', KEYS[1], ARGV[1], group .. '\\t' .. score .. '\\t' .. lock .. '\\t' .. owner .. '\\t' .. member)
         local _, _, oldest = lowest()
-        return {1, member, score, group, waiting - 1, oldest or ''}
+        return {1, member, score, group, waiting - 1, oldest or '', found}
       end
     end
     local _, _, score, waiting = lowest()
-    return {0, waiting, score or ''}
+    return {0, waiting, score or '', found}
     """)
 
   /// What waits. KEYS: queues. Answer: {waiting, lowest score or an empty text}.
-  public static let waiting = RedisScript(
+  static let waiting = RedisScript(
     """
     local waiting, lowest = 0, nil
     for _, queue in ipairs(KEYS) do
@@ -56,7 +111,7 @@ public enum ClusterScripts {
     """)
 
   /// Ends a job: its lock is deleted, or kept for a while. KEYS: in-flight hash, lock. ARGV: field, owner, hold in ms (0 = delete).
-  public static let finish = RedisScript(
+  static let finish = marked(
     """
     redis.call('HDEL', KEYS[1], ARGV[1])
     if redis.call('GET', KEYS[2]) ~= ARGV[2] then
@@ -68,7 +123,7 @@ public enum ClusterScripts {
     """)
 
   /// Puts a job back that was taken and not started. KEYS: in-flight hash, lock, queue. ARGV: field, owner, score, member.
-  public static let putBack = RedisScript(
+  static let putBack = marked(
     """
     redis.call('HDEL', KEYS[1], ARGV[1])
     if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
@@ -80,13 +135,14 @@ public enum ClusterScripts {
   /// whose lock is held, the tick's boundary and its lifetime in ms, the last boundary that the leader knows of (may be empty), `1` with
   /// the last of a tick's chunks, then fours of queue, score, member and the member's lock. Answer: how many were added, -1 = the lock is not
   /// ours any more, -2 = the tick was queued before. A tick is noted with its last chunk: a failure in the middle leaves it to be done again.
-  /// A later boundary that the leader knows of is no other leader's run, but a clock that was set back.
-  public static let enqueue = RedisScript(
+  /// A later boundary that the leader knows of is no other leader's run, but a clock that was set back; what is no number counts as nothing.
+  static let enqueue = marked(
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
     if KEYS[2] then
-      local last = redis.call('GET', KEYS[2])
-      if last and tonumber(last) >= tonumber(ARGV[3]) and last ~= ARGV[5] then return -2 end
+      local last = redis.pcall('GET', KEYS[2])
+      local boundary = type(last) == 'string' and tonumber(last)
+      if boundary and boundary >= tonumber(ARGV[3]) and last ~= ARGV[5] then return -2 end
     end
     local added = 0
     for i = 7, #ARGV, 4 do
@@ -100,12 +156,14 @@ public enum ClusterScripts {
 
   /// Keeps locks of running jobs. KEYS: locks. ARGV: ttl in ms, then the owners. Answer: for each lock 1 = ours, else its owner.
   /// A missing lock is taken again: it lapsed or the server lost it, and the job still runs.
-  public static let renew = RedisScript(
+  static let renew = marked(
     """
     local result = {}
     for i, lock in ipairs(KEYS) do
-      local owner = redis.call('GET', lock)
-      if not owner or owner == ARGV[i + 1] then
+      local owner = redis.pcall('GET', lock)
+      if type(owner) == 'table' then
+        result[i] = 'a key of another type'
+      elseif not owner or owner == ARGV[i + 1] then
         redis.call('SET', lock, ARGV[i + 1], 'PX', ARGV[1])
         result[i] = 1
       else
@@ -117,7 +175,7 @@ public enum ClusterScripts {
 
   /// Ends a hold, unless a job of the same node runs under it: a slot that takes the job again has the same owner's name.
   /// KEYS: in-flight hash, lock. ARGV: owner.
-  public static let releaseHold = RedisScript(
+  static let releaseHold = marked(
     """
     if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
     for _, note in ipairs(redis.call('HVALS', KEYS[1])) do
@@ -127,7 +185,7 @@ public enum ClusterScripts {
     """)
 
   /// Takes or renews a lock, the master's for one. KEYS: lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
-  public static let own = RedisScript(
+  static let own = marked(
     """
     local owner = redis.call('GET', KEYS[1])
     if owner and owner ~= ARGV[1] then return owner end
@@ -135,19 +193,36 @@ public enum ClusterScripts {
     return 1
     """)
 
-  /// The same for the master lock, and what the server holds under a key that it should never lose. KEYS: master lock, memory. ARGV: owner,
-  /// ttl in ms. Answer: {owner, or empty = ours; the memory or an empty text}.
-  public static let claim = RedisScript(
+  /// The same for the master lock, and what the server holds under a key that it should never lose; the node's mark lives on. KEYS: master
+  /// lock, memory, mark. ARGV: owner, ttl in ms, the mark's ttl. Answer: {owner, or empty = ours; the memory or an empty text}.
+  static let claim = marked(
     """
-    local memory = redis.call('GET', KEYS[2]) or ''
+    redis.call('PEXPIRE', KEYS[3], ARGV[3])
+    local memory = redis.pcall('GET', KEYS[2]) or ''
+    if type(memory) == 'table' then
+      redis.call('DEL', KEYS[2])
+      memory = ''
+    end
     local owner = redis.call('GET', KEYS[1])
     if owner and owner ~= ARGV[1] then return {owner, memory} end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return {'', memory}
     """)
 
+  /// A job was handed out that runs already, since its lock was gone: the lock is the running job's again. KEYS: in-flight hash, lock,
+  /// queue. ARGV: field and owner of the duplicate, owner of the job that runs, ttl in ms, score with which the member waits on (empty = it
+  /// does not), member.
+  static let lockAgain = marked(
+    """
+    redis.call('HDEL', KEYS[1], ARGV[1])
+    local owner = redis.call('GET', KEYS[2])
+    if not owner or owner == ARGV[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
+    if ARGV[5] ~= '' then redis.call('ZADD', KEYS[3], 'NX', ARGV[5], ARGV[6]) end
+    return 1
+    """)
+
   /// Gives the master lock back. KEYS: master lock. ARGV: owner.
-  public static let abdicate = RedisScript(
+  static let abdicate = marked(
     """
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
     return 0

@@ -78,7 +78,10 @@ final class NodeQueueCoordinator: Coordinator {
 
   private func wait(_ job: TakenJob, _ acquisition: RedisCoordinator.Acquisition, _ answer: @escaping (TakeResult) -> Void) {
     let now = MonotonicTime.now
-    let holder = if case .held(let owner) = acquisition { "\(owner) holds the lock" } else { "Redis is away, its lock can't be asked for" }
+    let holder =
+      if case .held(let owner) = acquisition { "\(owner) holds the lock" } else {
+        "its lock can't be asked for, \(cluster.fault ?? "Redis is away")"
+      }
     let begun = since[job.item.payload] ?? now
     guard now - begun < Self.patience else {
       log.warning("\(job.item.payload) goes on without the lock of the cluster after \(Self.patience.components.seconds) s: \(holder)")
@@ -129,4 +132,6 @@ final class NodeQueueCoordinator: Coordinator {
 
   func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void) { cluster.locks(answer) }
   func retire(_ done: @escaping () -> Void) { cluster.retire(done) }
+  func leave(_ done: @escaping () -> Void) { cluster.leave(done) }
+  var fault: String? { cluster.fault }
 }

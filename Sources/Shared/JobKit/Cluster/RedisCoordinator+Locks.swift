@@ -6,10 +6,10 @@ extension RedisCoordinator {
   /// Keys that one step of a SCAN looks at: the server answers nobody else meanwhile.
   private static let scanStep = "1000"
 
-  private static let away = CoordinatorFailure("Redis is away")
+  private var away: CoordinatorFailure { CoordinatorFailure(fault ?? "Redis is away") }
 
   public func holder(of lock: String, _ answer: @escaping (Result<LockHolder?, CoordinatorFailure>) -> Void) {
-    guard link.isUp, reconciled else { return answer(.failure(Self.away)) }
+    guard link.isUp, reconciled else { return answer(.failure(away)) }
     let key = lockPrefix + lock
     look(key) { [weak self] result in
       guard let self, case .success(let holder?) = result, let owner = LockOwner(holder.owner), owner.isOurs, let slot = owner.slot else {
@@ -34,7 +34,7 @@ extension RedisCoordinator {
   }
 
   public func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void) {
-    guard link.isUp else { return answer(.failure(Self.away)) }
+    guard link.isUp else { return answer(.failure(away)) }
     scan(from: "0", found: []) { [weak self] result in
       guard let self else { return }
       switch result {
@@ -56,7 +56,7 @@ extension RedisCoordinator {
         guard case .success(let ttl) = left, let milliseconds = ttl.integer, milliseconds != -2 else { return answer(.success(nil)) }
         answer(.success(LockHolder(owner: text, remaining: milliseconds < 0 ? nil : .milliseconds(milliseconds))))
       case .failure(let error)?: answer(.failure(CoordinatorFailure(error.text)))
-      case nil: answer(.failure(Self.away))
+      case nil: answer(.failure(CoordinatorFailure("Redis is away")))
       }
     }
   }
@@ -90,7 +90,7 @@ extension RedisCoordinator {
         }
         guard left == 0 else { return }
         // A server that went away in the middle leaves a part, which would look like the whole.
-        guard self?.link.isUp ?? false else { return answer(.failure(Self.away)) }
+        guard self?.link.isUp ?? false else { return answer(.failure(self?.away ?? CoordinatorFailure("Redis is away"))) }
         answer(.success((locks, keys.count - shown.count)))
       }
     }

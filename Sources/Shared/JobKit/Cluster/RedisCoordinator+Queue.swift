@@ -6,6 +6,8 @@ extension RedisCoordinator {
   private static let chunk = 500
   /// With invalidations there is no need to look; now and then it costs nothing, should one have been lost.
   private static let lookAnyway = Duration.seconds(30)
+  /// Between two lines about locks that vanish: under eviction there are many.
+  private static let lostLockPause = Duration.seconds(600)
 
   // MARK: Filling
 
@@ -18,6 +20,7 @@ extension RedisCoordinator {
     _ rest: ArraySlice<QueueItem>, respectingLocks: Bool, tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void
   ) {
     guard !rest.isEmpty || tick != nil else { return done(.done) }
+    guard twin == nil else { return done(.refused) }
     let part = Array(rest.prefix(Self.chunk))
     let next = rest.dropFirst(Self.chunk)
     commands.enqueue(part, respectingLocks: respectingLocks, leader: leader, tick: tick, isLast: next.isEmpty) { [weak self] result in
@@ -28,13 +31,13 @@ extension RedisCoordinator {
         done(.refused)
       case .success(.integer(-2)): done(.alreadyTicked)
       case .success(let reply):
-        complain("queue work in Redis", of: nil)
+        complain(.queue, of: nil)
         // Other groups' work is other nodes'.
         if (reply.integer ?? 0) > 0, part.contains(where: { groups().contains($0.group) }) { somethingWaits() }
         guard !next.isEmpty else { return done(.done) }
         enqueue(next, respectingLocks: respectingLocks, tick: tick, done)
       case .failure(let error):
-        complain("queue work in Redis", of: error)
+        complain(.queue, of: error)
         done(.refused)
       }
     }
@@ -63,6 +66,10 @@ extension RedisCoordinator {
 
   public func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void) {
     guard link.isUp, reconciled else { return answer(.unavailable) }
+    guard believesInMark else {
+      foundStale()
+      return answer(.unavailable)
+    }
     if takes.isDry {
       askToBeTold()
       return answer(.empty)
@@ -76,6 +83,7 @@ extension RedisCoordinator {
       switch result {
       case .job(let job, let left, let oldest):
         heard(left, oldest)
+        if let running = running(under: job.lock, otherThan: job.slot) { return ranAlready(running, job, owner, ttl, answer) }
         hold(job, for: ttl)
         answer(.job(job))
       case .empty(let left, let oldest):
@@ -84,7 +92,7 @@ extension RedisCoordinator {
         // What is left of ticks is held up by locks: asking at once would find the same again and again.
         if takes.isDry || keepsTicks { askToBeTold() } else { onWake?() }
       case .failed(let error):
-        complain("take work from Redis", of: error)
+        complain(.take, of: error)
         answer(.unavailable)
       }
     }
@@ -95,11 +103,29 @@ extension RedisCoordinator {
     }
   }
 
+  /// The lock of a running job was gone (evicted, deleted), so its device was queued again and came to us: it is the running job's again, and
+  /// the slot gets something else. Where another node takes it first nothing can be done.
+  private func ranAlready(
+    _ running: TakenJob, _ duplicate: TakenJob, _ owner: SlotOwner, _ ttl: Duration, _ answer: @escaping (TakeResult) -> Void
+  ) {
+    commands.lockAgain(running, insteadOf: duplicate, ttl: ttl, keepsMember: keepsTicks)
+    let now = MonotonicTime.now
+    if lostLockSaidAt.map({ now - $0 > Self.lostLockPause }) ?? true {
+      lostLockSaidAt = now
+      log.warning(
+        """
+        \(running.lock) of a running job was gone from Redis and is set again; other nodes may have begun its device a second time. Does the \
+        server evict keys (maxmemory-policy), or did somebody delete it?
+        """)
+    }
+    if keepsTicks { answer(.empty) } else { take(owner, answer) }
+  }
+
   public func presence(of item: QueueItem, _ answer: @escaping (Presence) -> Void) { commands.presence(of: item, answer) }
 
   /// What a take's answer says of the queues.
   private func heard(_ left: Int?, _ oldest: Double?) {
-    complain("take work from Redis", of: nil)
+    complain(.take, of: nil)
     takes.answered(waiting: left)
     lookAt = .now + Self.lookAnyway
     if let left { waiting.said(waiting: left, lowest: oldest, at: Self.instant()) }

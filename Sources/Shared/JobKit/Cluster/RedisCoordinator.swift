@@ -23,23 +23,37 @@ public final class RedisCoordinator: Coordinator {
   private let leaderName: () -> String
   /// The owner of `dispatch.master` when this node leads.
   private(set) var leader: String
-  private var mastership = MastershipPolicy()
-  private var claiming = false
+  var mastership = MastershipPolicy()
+  var claiming = false
   /// Jobs of this node that have a lock: in slots of the table, by slot.
-  private var held: [Int: (job: TakenJob, renewAt: MonotonicTime)] = [:]
+  var held: [Int: (job: TakenJob, renewAt: MonotonicTime)] = [:]
   /// How many ends of a slot's jobs are on their way to the server: until it has answered, a note that it shows says nothing.
-  private var ending: [Int: Int] = [:]
+  var ending: [Int: Int] = [:]
   /// Ends that the server has not taken yet.
-  private var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
+  var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
   /// Cool-downs from the job table; only set anew when the server has lost them.
-  private var holds: [String: (owner: String, until: MonotonicTime)] = [:]
-  private(set) var reconciled = false
-  private var reconciling = false
+  var holds: [String: (owner: String, until: MonotonicTime)] = [:]
+  var reconciled = false
+  var reconciling = false
+  /// Counts the looks at everything, so that the answers to one that was given up are told from those to the next.
+  var round = 0
   /// What the server holds under the key that shows that it has not forgotten everything; nil = nothing, or not known.
   private var memory: String?
 
+  // Of the mark and of what does not work: `RedisCoordinator+Mark`.
+  let markLifetime: MarkLifetime
+  /// This one says what is the same for all children of a node.
+  let speaksForNode: Bool
+  /// When the mark was asked for that the server has confirmed.
+  var markKeptAt = MonotonicTime(nanoseconds: 0)
+  var isKeepingMark = false
+  /// We may not use the mark's key, and work without it.
+  var isUnprotected = false
+  /// The table of another service that is alive under this node's name.
+  var twin: String?
+  var hasLeft = false
   /// Errors that were said and last, by what failed.
-  private var complaints: [String: String] = [:]
+  var complaints: [Concern: String] = [:]
 
   // Of the queues: `RedisCoordinator+Queue`.
   /// Slots whose take is under way.
@@ -50,6 +64,8 @@ public final class RedisCoordinator: Coordinator {
   /// Queues whose next change the server will tell.
   var tracked: Set<String> = []
   var willAskToBeTold = false
+  /// When the loss of a single lock was said last.
+  var lostLockSaidAt: MonotonicTime?
 
   public struct Node {
     public var link: any ClusterLink
@@ -60,12 +76,17 @@ public final class RedisCoordinator: Coordinator {
     public var keepsTicks: Bool
     public var masterTtl: () -> Duration
     public var groups: () -> [Int]
+    /// Of the job table: tells this child's successors from those of a clone.
+    public var table: UInt64
+    public var markLifetime: Duration
+    public var speaksForNode: Bool
     /// Does something after a time, on the loop.
     public var schedule: (Duration, @escaping () -> Void) -> Void
 
     public init(
       link: any ClusterLink, names: ClusterNames, leaderName: @escaping () -> String, lockPrefix: String, usesGroupLocks: Bool,
-      keepsTicks: Bool = false, masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int],
+      keepsTicks: Bool = false, masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int], table: UInt64,
+      markLifetime: Duration? = nil, speaksForNode: Bool = true,
       schedule: @escaping (Duration, @escaping () -> Void) -> Void
     ) {
       self.link = link
@@ -76,6 +97,9 @@ public final class RedisCoordinator: Coordinator {
       self.keepsTicks = keepsTicks
       self.masterTtl = masterTtl
       self.groups = groups
+      self.table = table
+      self.markLifetime = markLifetime ?? MarkLifetime.standard
+      self.speaksForNode = speaksForNode
       self.schedule = schedule
     }
   }
@@ -93,12 +117,16 @@ public final class RedisCoordinator: Coordinator {
     names = node.names
     self.ttl = ttl
     self.log = log
+    markLifetime = MarkLifetime(whole: node.markLifetime)
+    speaksForNode = node.speaksForNode
     commands = ClusterCommands(
-      link: node.link, names: node.names, lockPrefix: node.names.lock(node.lockPrefix), usesGroupLocks: node.usesGroupLocks, log: log)
+      link: node.link, names: node.names, mark: NodeMark(table: node.table, connection: 0), lockPrefix: node.names.lock(node.lockPrefix),
+      usesGroupLocks: node.usesGroupLocks, log: log)
+    commands.onStale = { [weak self] in self?.foundStale() }
   }
 
   public var leads: Bool { link.isUp && reconciled && mastership.leads(at: Self.instant(), ttl: masterTtl()) }
-  public var isAway: Bool { !link.isUp }
+  public var isAway: Bool { link.isAway }
   public var depth: Int { waiting.waiting }
 
   public var depthIsKnown: Bool { link.isUp && waiting.isKnown(at: Self.instant()) }
@@ -114,35 +142,57 @@ public final class RedisCoordinator: Coordinator {
   public func linkChanged(up: Bool) {
     reconciled = false
     reconciling = false
+    round += 1
     memory = nil
     complaints = [:]
     tracked = []
     takes.doubt()
     waiting.lost()
-    mastership.lost()
-    claiming = false
+    mastershipLost()
+    isKeepingMark = false
+    isUnprotected = false
     guard up else { return }
+    commands.mark.connection = MonotonicTime.now.nanoseconds / 1_000_000
     reconcile()
   }
 
-  /// First the locks of running jobs, then what ended meanwhile, then what was taken but never reached the job table; then work.
+  func mastershipLost() {
+    mastership.lost()
+    claiming = false
+  }
+
+  /// First the mark, then the locks of running jobs, then what ended meanwhile, then what was taken but never reached the job table; then work.
   func reconcile() {
-    guard !reconciling else { return }
+    guard !reconciling, !hasLeft else { return }
     reconciling = true
+    round += 1
+    let round = self.round
+    askForMark(round) { [weak self] in self?.settle(round) }
+  }
+
+  private func settle(_ round: Int) {
     renew(Array(held.values.map(\.job)))
     let now = MonotonicTime.now
     let ends = unfinished
     unfinished = []
     for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
-    commands.deleteForeign(groups().map(names.queue))
+    commands.mend(groups().map(names.queue))
     link.send(["GET", ClusterNames.memory]) { [weak self] result in
-      if case .success(let reply) = result { self?.remember(reply.text) }
+      guard let self, case .success(let reply) = result else { return }
+      if let memory, memory != reply.text { sayLoss() }
+      remember(reply.text)
     }
     commands.inFlight { [weak self] result in
-      guard let self else { return }
-      guard case .success(let notes) = result else {
-        reconciling = false
-        return
+      // What an earlier look has read may have ended since.
+      guard let self, reconciling, round == self.round else { return }
+      var notes: [Int: TakenJob] = [:]
+      switch result {
+      case .success(let found):
+        complain(.notes, of: nil)
+        notes = found
+      case .failure(let error):
+        complain(.notes, of: error)
+        guard !error.isOutage else { return reconciling = false }
       }
       var lost = 0
       for (slot, job) in notes where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock {
@@ -178,23 +228,20 @@ public final class RedisCoordinator: Coordinator {
     if value != nil || before != nil { remember(value) }
     // Another value is a leader's who has seen the loss before us.
     guard let before, before != value else { return }
-    log.warning("Redis has lost queues and locks (flushed?): the locks of running jobs are set again")
+    sayLoss()
     reconcile()
   }
 
-  /// An error that is no outage comes again with every try: said when it begins. nil = it worked.
-  func complain(_ what: String, of error: RedisError?) {
-    let text = error.flatMap { $0.isOutage ? nil : $0.text }
-    guard complaints[what] != text else { return }
-    complaints[what] = text
-    if let text { log.error("can't \(what): \(text)") }
+  private func sayLoss() {
+    log.warning("Redis has lost queues and locks (flushed?): the locks of running jobs are set again")
   }
 
   // MARK: Turning
 
   public func turn(at now: MonotonicTime) {
-    guard link.isUp else { return }
+    guard link.isUp, !hasLeft else { return }
     guard reconciled else { return reconcile() }
+    keepMark(at: now)
     switch mastership.turn(at: Self.instant()) {
     case .claim: claim()
     case .look: look()
@@ -241,16 +288,39 @@ public final class RedisCoordinator: Coordinator {
     link.send(["PING"]) { [link] _ in link.send(["PING"]) { _ in done() } }
   }
 
+  /// The last script has ended: whoever waits for the node's name may have it. After a round trip: what was said before needs the mark.
+  public func leave(_ done: @escaping () -> Void) {
+    let led = leads
+    mastership.retire()
+    guard link.isUp, reconciled else {
+      hasLeft = true
+      return done()
+    }
+    if led { abdicate {} }
+    hasLeft = true
+    link.send(["PING"]) { [weak self] _ in
+      guard let self else { return done() }
+      commands.releaseMark { _ in }
+      link.send(["PING"]) { [link] _ in link.send(["PING"]) { _ in done() } }
+    }
+  }
+
   private func claim() {
     guard !claiming else { return }
     claiming = true
+    let begun = MonotonicTime.now
     let asked = Self.instant()
     let led = leads
     let name = leader
-    commands.claim(owner: name, ttl: masterTtl()) { [weak self] result in
+    commands.claim(owner: name, ttl: masterTtl(), lifetime: markLifetime.whole) { [weak self] result in
       guard let self, name == leader else { return }
       claiming = false
-      guard case .success(let lead) = result else { return }
+      guard case .success(let lead) = result else {
+        if case .failure(let error) = result { complain(.lead, of: error) }
+        return
+      }
+      complain(.lead, of: nil)
+      if !link.scriptsForbidden { markKeptAt = begun }
       if let owner = lead.owner {
         mastership.refused(by: owner)
       } else {
@@ -260,7 +330,7 @@ public final class RedisCoordinator: Coordinator {
       }
       look(at: lead.memory)
       if leads != led {
-        log.info(leads ? "this node dispatches for the cluster" : "another node dispatches for the cluster")
+        say(leads ? "this node dispatches for the cluster" : "another node dispatches for the cluster")
         onWake?()
       }
     }
@@ -269,12 +339,16 @@ public final class RedisCoordinator: Coordinator {
   /// The lock was not ours any more when something was to be queued.
   func unseated() {
     mastership.refused(by: "another node")
-    log.info("another node dispatches for the cluster")
+    say("another node dispatches for the cluster")
   }
 
   private func look() {
     link.send(["MGET", ClusterNames.masterLock, ClusterNames.memory]) { [weak self] result in
-      guard case .success(let reply) = result, let values = reply.elements, values.count == 2 else { return }
+      guard case .success(let reply) = result, let values = reply.elements, values.count == 2 else {
+        if case .failure(let error) = result { self?.complain(.lead, of: error) }
+        return
+      }
+      self?.complain(.lead, of: nil)
       self?.mastership.saw(owner: values[0].text, at: Self.instant())
       self?.look(at: values[1].text)
     }
@@ -283,91 +357,6 @@ public final class RedisCoordinator: Coordinator {
   private func abdicate(_ done: @escaping () -> Void) {
     mastership.abdicated()
     commands.abdicate(owner: leader) { _ in done() }
-  }
-
-  // MARK: Locks
-
-  func hold(_ job: TakenJob, for ttl: Duration) {
-    held[job.slot] = (job, .now + ttl / 3)
-  }
-
-  public func finish(_ job: TakenJob, hold: Duration?) {
-    let job = underItsKey(job)
-    held[job.slot] = nil
-    let until = hold.map { MonotonicTime.now + $0 }
-    ending[job.slot, default: 0] += 1
-    holds[job.lock] = until.map { (job.owner, $0) }
-    commands.finish(job, hold: hold.flatMap { $0 > .zero ? $0 : nil }) { [weak self] result in
-      self?.ended(job.slot)
-      // Nothing is known of it: done again when the server is back. Doing it twice does no harm.
-      if case .failure(let error) = result, error.isOutage { self?.unfinished.append((job, until)) }
-    }
-  }
-
-  public func putBack(_ job: TakenJob) {
-    held[job.slot] = nil
-    // On an outage its note in the in-flight hash brings it back.
-    ending[job.slot, default: 0] += 1
-    commands.putBack(underItsKey(job)) { [weak self] _ in self?.ended(job.slot) }
-  }
-
-  private func ended(_ slot: Int) {
-    let left = (ending[slot] ?? 1) - 1
-    ending[slot] = left > 0 ? left : nil
-  }
-
-  public func adopt(_ job: TakenJob) {
-    held[job.slot] = (underItsKey(job), .now)
-  }
-
-  /// The predecessor that started the job may have run without Redis, where locks have no prefix.
-  private func underItsKey(_ job: TakenJob) -> TakenJob {
-    var job = job
-    if !job.lock.hasPrefix(lockPrefix) { job.lock = lockPrefix + job.lock }
-    return job
-  }
-
-  public func restore(lock: String, owner: String, until: MonotonicTime) {
-    holds[lockPrefix + lock] = (owner, until)
-  }
-
-  /// The server is asked in the same step that enqueues.
-  public func isHeld(_ lock: String) -> Bool { false }
-
-  /// Who has a lock of the cluster that was asked for.
-  enum Acquisition: Equatable {
-    case ours
-    case held(by: String)
-    case unavailable
-  }
-
-  /// A lock that belongs to no queue, for a job of this node. One that the same owner left behind is taken over. From then on it is
-  /// renewed until `finish`.
-  func acquire(_ job: TakenJob, _ answer: @escaping (Acquisition) -> Void) {
-    guard link.isUp, reconciled else { return answer(.unavailable) }
-    let ttl = self.ttl()
-    commands.own(job.lock, owner: job.owner, ttl: ttl) { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .success(.integer(1)):
-        hold(job, for: ttl)
-        answer(.ours)
-      case .success(let reply): answer(.held(by: reply.text ?? "another node"))
-      case .failure: answer(.unavailable)
-      }
-    }
-  }
-
-  private func renew(_ jobs: [TakenJob]) {
-    guard !jobs.isEmpty else { return }
-    let ttl = max(self.ttl(), Self.shortestHold)
-    commands.renew(jobs, ttl: ttl) { [weak self] result in
-      guard let self, case .success(let reply) = result else { return }
-      for (job, state) in zip(jobs, reply.elements ?? []) where state.integer != 1 {
-        log.warning("the lock \(job.lock) of a running job is held by \(state.text ?? "another"); the job goes on")
-      }
-    }
-    for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, .now + ttl / 3) }
   }
 
   static func instant() -> Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }

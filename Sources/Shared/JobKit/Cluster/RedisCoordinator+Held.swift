@@ -1,0 +1,101 @@
+import Core
+import Redis
+
+/// The locks of this node's jobs, from the take to the end.
+extension RedisCoordinator {
+  func hold(_ job: TakenJob, for ttl: Duration) {
+    held[job.slot] = (job, .now + ttl / 3)
+  }
+
+  public func finish(_ job: TakenJob, hold: Duration?) {
+    let job = underItsKey(job)
+    held[job.slot] = nil
+    let until = hold.map { MonotonicTime.now + $0 }
+    // What is there now is another service's.
+    guard twin == nil else { return unfinished.append((job, until)) }
+    ending[job.slot, default: 0] += 1
+    holds[job.lock] = until.map { (job.owner, $0) }
+    commands.finish(job, hold: hold.flatMap { $0 > .zero ? $0 : nil }) { [weak self] result in
+      self?.ended(job.slot)
+      switch result {
+      case .success: self?.complain(.end, of: nil)
+      // Nothing is known of it, or it was refused: done again when the server is back, or the mark is. Doing it twice does no harm.
+      case .failure(let error) where error.isOutage || error.isStale: self?.unfinished.append((job, until))
+      case .failure(let error): self?.complain(.end, of: error)
+      }
+    }
+  }
+
+  public func putBack(_ job: TakenJob) {
+    held[job.slot] = nil
+    // Of a twin's neither.
+    guard twin == nil else { return }
+    // On an outage its note in the in-flight hash brings it back.
+    ending[job.slot, default: 0] += 1
+    commands.putBack(underItsKey(job)) { [weak self] _ in self?.ended(job.slot) }
+  }
+
+  private func ended(_ slot: Int) {
+    let left = (ending[slot] ?? 1) - 1
+    ending[slot] = left > 0 ? left : nil
+  }
+
+  public func adopt(_ job: TakenJob) {
+    held[job.slot] = (underItsKey(job), .now)
+  }
+
+  /// A job of this node that runs under this lock.
+  func running(under lock: String, otherThan slot: Int) -> TakenJob? {
+    held.values.first { $0.job.lock == lock && $0.job.slot != slot }?.job
+  }
+
+  /// The predecessor that started the job may have run without Redis, where locks have no prefix.
+  private func underItsKey(_ job: TakenJob) -> TakenJob {
+    var job = job
+    if !job.lock.hasPrefix(lockPrefix) { job.lock = lockPrefix + job.lock }
+    return job
+  }
+
+  public func restore(lock: String, owner: String, until: MonotonicTime) {
+    holds[lockPrefix + lock] = (owner, until)
+  }
+
+  /// The server is asked in the same step that enqueues.
+  public func isHeld(_ lock: String) -> Bool { false }
+
+  /// Who has a lock of the cluster that was asked for.
+  enum Acquisition: Equatable {
+    case ours
+    case held(by: String)
+    case unavailable
+  }
+
+  /// A lock that belongs to no queue, for a job of this node. One that the same owner left behind is taken over. From then on it is
+  /// renewed until `finish`.
+  func acquire(_ job: TakenJob, _ answer: @escaping (Acquisition) -> Void) {
+    guard link.isUp, reconciled else { return answer(.unavailable) }
+    let ttl = self.ttl()
+    commands.own(job.lock, owner: job.owner, ttl: ttl) { [weak self] result in
+      guard let self else { return }
+      switch result {
+      case .success(.integer(1)):
+        hold(job, for: ttl)
+        answer(.ours)
+      case .success(let reply): answer(.held(by: reply.text ?? "another node"))
+      case .failure: answer(.unavailable)
+      }
+    }
+  }
+
+  func renew(_ jobs: [TakenJob]) {
+    guard !jobs.isEmpty else { return }
+    let ttl = max(self.ttl(), Self.shortestHold)
+    commands.renew(jobs, ttl: ttl) { [weak self] result in
+      guard let self, case .success(let reply) = result else { return }
+      for (job, state) in zip(jobs, reply.elements ?? []) where state.integer != 1 {
+        log.warning("the lock \(job.lock) of a running job is held by \(state.text ?? "another"); the job goes on")
+      }
+    }
+    for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, .now + ttl / 3) }
+  }
+}
