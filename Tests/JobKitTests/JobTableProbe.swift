@@ -16,6 +16,8 @@ enum JobTableProbe {
   /// The word of a slot, as a new process sets it.
   static func enter(_ path: String, _ index: Int, _ word: SlotWord) { patch(path, at: slot(index), word.raw) }
 
+  static func forgetStatus(_ path: String, _ index: Int) { patch(path, at: slot(index) + JobTableLayout.Slot.status, 7 << 40) }
+
   /// Slots with a job become those of a later version, in a state that only that one has.
   static func makeNewer(_ path: String, slots: Int) throws {
     guard let reader = JobTable.reader(path: path, place: .current()) else { return }

@@ -111,6 +111,26 @@ import Testing
     }
   }
 
+  @Test func scriptsThatDiedWithThePredecessorAreToldTogether() throws {
+    let scene = try EngineScene(workers: 8) { files in
+      let table = try JobTable.open(path: files.table, slots: 8, place: .current())
+      for index in 0..<8 {
+        let record = JobRecord(
+          payload: "\(index)", lock: "poller.device.\(index)", owner: "n", group: 0, score: 5, startedAt: .now - .seconds(5),
+          startedWall: WallClock.now, deadline: nil)
+        let word = try #require(table.begin(index, record))
+        JobTableProbe.enter(files.table, index, word.with(.running, pid: 4_190_000 + Int32(index)))
+        table.noteEnd(index, .exited(0))
+        // A status of no kind: nobody knows how it ended.
+        JobTableProbe.forgetStatus(files.table, index)
+      }
+    }
+    #expect(scene.turn(until: .seconds(3)) { !scene.lines.all.isEmpty })
+    #expect(scene.said("warning 8 scripts did not survive a restart of the dispatcher") == 1, "\(scene.lines.all)")
+    #expect(scene.lines.all.count == 1)
+    #expect(scene.cooldowns.cooldowns.isEmpty)
+  }
+
   @Test func aKilledScriptThatNobodyWatchesIsReapedWithoutStandingStill() throws {
     let scene = try EngineScene(workers: 1)
     try scene.script("exec sleep 20")

@@ -101,12 +101,30 @@ extension JobEngine {
       lastError = line
       if let hold { line += "; not again for \(hold.components.seconds) s" }
     }
+    if ending == .unseenLost {
+      noteLost(job)
+      return log.debug("\(line)")
+    }
     switch verdict.severity {
     case .none, .debug: log.debug("\(line)")
     case .warning: log.warning("\(line)")
     case .error: log.error("\(line)")
     }
   }
+
+  /// Scripts that died with a predecessor or the machine's last minutes are judged one by one and told together.
+  private func noteLost(_ job: TakenJob) {
+    lost.append(name(of: job.item))
+    guard lost.count == 1 else { return }
+    loop.schedule(after: Self.lostGathering) { [weak self] in
+      guard let self else { return }
+      let names = lost.prefix(5).joined(separator: ", ") + (lost.count > 5 ? " …" : "")
+      log.warning("\(lost.count) scripts did not survive a restart of the dispatcher, their jobs are due again at once: \(names)")
+      lost = []
+    }
+  }
+
+  private static let lostGathering = Duration.seconds(1)
 
   // MARK: Limits
 

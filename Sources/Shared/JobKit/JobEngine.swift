@@ -56,6 +56,8 @@ public final class JobEngine {
   /// The stop does not wait for scripts.
   var endsScripts = false
   var endedByStop = 0
+  /// Names of jobs that were lost with a predecessor and are not told yet.
+  var lost: [String] = []
   /// Called when the last script of a drained engine has ended.
   public var onDrained: (() -> Void)?
   /// Called when a job is in the table, just before its process is started: from then on it is not lost.

@@ -19,20 +19,26 @@ final class DeadlineEnforcer {
   /// Returns how many live.
   func enforce(_ types: [TaskType], now: MonotonicTime, endAll: Bool) -> Int {
     var living = 0
+    var ended = 0
     for job in types.flatMap({ tables.running($0) }) {
       living += 1
       let deadline = endAll ? now : job.record.deadline
       switch DeadlinePolicy.action(deadline: deadline, terminatedAt: terminated[job.process] ?? job.terminatedAt, now: now) {
       case .none: continue
       case .terminate:
-        let reason = endAll ? "the stop does not wait for it" : "it is over its limit"
-        log.warning("ending the group of script \(job.process.pid): \(reason), and its child is away", metadata: describe(job))
+        if endAll {
+          ended += 1
+        } else {
+          log.warning("ending the group of script \(job.process.pid): it is over its limit, and its child is away", metadata: describe(job))
+        }
         terminated[job.process] = now
         signal(job.process, SIGTERM)
       case .kill:
         signal(job.process, SIGKILL)
       }
     }
+    // One line for all of them: none did anything wrong.
+    if ended > 0 { log.warning("the stop does not wait: \(ended) scripts whose child is away are ended") }
     // By the process and not by `types`: a child that came back for a moment must not grant its scripts another 5 s.
     terminated = terminated.filter { $0.key.isAlive }
     return living
