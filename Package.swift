@@ -68,6 +68,8 @@ let package = Package(
       name: "TypeTests",
       dependencies: [
         "PollerProc", "DiscoveryProc", "ServicesProc", "PingProc", "AlertingProc", "BillingProc", "MaintenanceProc", "JobKit", "Core",
+        "Database",
+        "Fixture",
       ], swiftSettings: strict),
     // Stops between spawn and job table, for the test that kills at that very point, or ends in the way it is told.
     .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims", logging], path: "Tests/SpawnProbe", swiftSettings: strict),

@@ -2,7 +2,7 @@
 struct ClockComparison: Equatable {
   /// The database's clock less ours, in seconds.
   var skew: Double
-  /// Offsets from UTC in seconds: the database session's, this host's, and PHP's if it could be asked.
+  /// Offsets from UTC in seconds: the database's, this host's, and PHP's if it could be asked.
   var databaseOffset: Int
   var hostOffset: Int
   var phpOffset: Int?

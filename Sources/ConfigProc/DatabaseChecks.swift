@@ -48,7 +48,12 @@ struct DatabaseChecks {
       for statement in statements { try connection.query(statement) }
       return .ok("database", "the tables of the cluster may be written")
     } catch {
-      return .fail("database", "the tables of the cluster can't be written: \(error)", "GRANT the user all rights on its database")
+      // 1290, 1836: the server takes no writes at all, whatever rights the user has.
+      let wayOut =
+        [1290, 1836].contains(error.number)
+        ? "let DB_HOST name the server that takes writes, or SET GLOBAL read_only = 0 there if it is that one"
+        : "GRANT the user all rights on its database"
+      return .fail("database", "the tables of the cluster can't be written: \(error)", wayOut)
     }
   }
 

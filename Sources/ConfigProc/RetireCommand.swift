@@ -61,7 +61,7 @@ struct NodeRetirement {
 
   /// A copied `.env`, or a container: another service may report under this id, unseen from here. Its report comes every 30 s.
   private func expectSilence(_ nodeID: String, _ connection: DatabaseConnection) throws(DatabaseError) {
-    let sql = "SELECT `last_report`, TIMESTAMPDIFF(SECOND, `last_report`, NOW()) FROM `poller_cluster` WHERE `node_id` = ?"
+    let sql = "SELECT `last_report`, \(ServerZone.age("`last_report`")) FROM `poller_cluster` WHERE `node_id` = ?"
     var first: String?
     while let row = try connection.query(sql, [.text(nodeID)]).first, let age = row[1].int, age < Self.silence, age > -Self.silence {
       let time = row[0].text ?? ""

@@ -31,28 +31,50 @@ enum ClockPolicy {
   }
 
   /// Scripts that end well while their devices stay due. `behind`: how far the time of the example is behind NOW(), nil = not known.
+  ///
+  /// The device runs on its own clock meanwhile, so nothing is done too often; but whoever reads its times in LibreNMS is misled.
   static func stayedDue(
-    _ type: String, column: String, devices: Int, example: String?, behind: Int?, _ reading: Reading?
+    _ type: String, column: String, devices: Int, example: String?, behind: Int?, period: Duration, isReadOnly: Bool, _ reading: Reading?
   ) -> Finding {
     let signal: WarningPolicy.Signal = devices >= fewestDevices ? .bad : devices == 0 ? .good : .unclear
     let done = type == "poller" ? "polled" : "discovered"
-    var text = "\(devices) devices were \(done) with success in the last 10 minutes and are due again at once"
+    var text = "\(devices) devices were \(done) with success and stayed due in the database"
     if let example {
       text += ", device \(example) among them"
       if let behind { text += " (its \(column) is \(behind < 0 ? "\(-behind) s ahead of" : "\(behind) s behind") the database's NOW())" }
     }
-    text += "."
-    if let reading {
-      text += """
-         NOW() is at UTC\(zone(reading.databaseOffset)), this host at UTC\(zone(reading.hostOffset)), \
-        their clocks differ by \(tenths(abs(reading.skew))) s.
-        """
-    }
-    text += " The scripts write another time than the database compares with, or none: \(oneZone); else see what the script prints"
+    text += ". " + cause(column, behind: behind, period: period, isReadOnly: isReadOnly, reading)
     return Finding(
       key: "stayed due \(type)", signal: signal, text: text, relief: "\(type): devices are no longer due at once after a success",
       // Its figures are asked for meanwhile.
       onset: .seconds(65), calm: .seconds(30))
+  }
+
+  private static func cause(_ column: String, behind: Int?, period: Duration, isReadOnly: Bool, _ reading: Reading?) -> String {
+    if isReadOnly {
+      return """
+        The database server is read-only (@@read_only): nothing that the scripts find is kept. Let DB_HOST name the server that takes writes, or \
+        SET GLOBAL read_only = 0 there if it is that one
+        """
+    }
+    var text = ""
+    if let reading {
+      text = """
+        NOW() is at UTC\(zone(reading.databaseOffset)), this host at UTC\(zone(reading.hostOffset)), \
+        their clocks differ by \(tenths(abs(reading.skew))) s. 
+        """
+    }
+    // Zones are whole quarters of an hour apart; a script that has just written another zone's time is behind or ahead by that.
+    let rest = behind.map { abs($0) % 900 }
+    if let behind, let rest, abs(behind) < 15 * 3600, abs(behind) >= 800,
+      min(rest, 900 - rest) <= min(300, Int(period.components.seconds) + 60)
+    {
+      return text + "The scripts write another time than the database compares with: \(oneZone)"
+    }
+    return text + """
+      The scripts write no new \(column), or another one than is read here: a replica that is behind, another database in PHP's configuration than in \
+      .env, a trigger; else \(oneZone). See what the script prints
+      """
   }
 
   /// Devices whose last poll is in the future: nothing polls them until then. `furthest`: by how many seconds at most.

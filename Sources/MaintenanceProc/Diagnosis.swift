@@ -32,6 +32,8 @@ final class Diagnosis {
   private var reading: ClockPolicy.Reading?
   /// How far behind NOW() a device's time was, by type and device.
   private var behind: [TaskType: (device: String, seconds: Int?)] = [:]
+  /// The database takes no writes, as seen at the last suspicion.
+  private var isReadOnly = false
 
   init(sql: SQLThread, log: Logger, leads: @escaping () -> Bool) {
     self.sql = sql
@@ -100,7 +102,8 @@ final class Diagnosis {
         let known = behind[type].flatMap { $0.device == beat.stayedDueExample ? $0.seconds : nil }
         observe(
           ClockPolicy.stayedDue(
-            type.rawValue, column: column, devices: beat.stayedDue, example: beat.stayedDueExample, behind: known, reading))
+            type.rawValue, column: column, devices: beat.stayedDue, example: beat.stayedDueExample, behind: known,
+            period: settings[type].frequency, isReadOnly: isReadOnly, reading))
       }
     }
   }
@@ -124,6 +127,7 @@ final class Diagnosis {
         return complain(answer)
       }
       for (type, device, _) in questions { behind[type] = (device, found.behind[type]) }
+      isReadOnly = found.isReadOnly
       if let clock = found.clock, clock.roundTrip <= Self.longestRoundTrip {
         let reading = ClockPolicy.Reading(skew: clock.skew, databaseOffset: clock.databaseOffset, hostOffset: clock.hostOffset)
         self.reading = reading

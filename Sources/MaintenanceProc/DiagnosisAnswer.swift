@@ -16,6 +16,8 @@ enum DiagnosisAnswer {
     /// Devices whose last poll is in the future, and by how many seconds at most.
     var ahead = 0
     var furthest = 0
+    /// The server takes no writes of ordinary users; asked only for a suspicion.
+    var isReadOnly = false
 
     /// `questions`: type, device and column. The index on `last_polled` finds the devices in the future.
     init(
@@ -31,6 +33,11 @@ enum DiagnosisAnswer {
       if let row = try connection.query(counted).first {
         ahead = row[0].int.map { Int($0) } ?? 0
         furthest = row[1].int.map { Int($0) } ?? 0
+      }
+      if !questions.isEmpty {
+        // Newer servers have words beside the numbers.
+        let mode = try connection.query("SELECT CAST(@@global.read_only AS CHAR)").first?[0].text ?? "0"
+        isReadOnly = !["0", "OFF", ""].contains(mode.uppercased())
       }
       for question in questions {
         guard let id = Int64(question.device) else { continue }
@@ -54,7 +61,7 @@ enum DiagnosisAnswer {
         if let group = row[0].int, let count = row[1].int { devices[Int(group)] = Int(count) }
       }
       // All columns, since older versions of the table lack some.
-      let sql = "SELECT * FROM `poller_cluster` WHERE `node_id` <> ? AND `last_report` > NOW() - INTERVAL ? SECOND"
+      let sql = "SELECT * FROM `poller_cluster` WHERE `node_id` <> ? AND \(ServerZone.age("`last_report`")) < ?"
       let age = max(Int64(Self.leastAge), 2 * frequency.components.seconds)
       for row in try connection.query(sql, [.text(nodeID), .int(age)]) {
         others.append(.init(groups: row["poller_groups"]?.text ?? "", polls: row["poller_enabled"]?.int.map { $0 != 0 }))

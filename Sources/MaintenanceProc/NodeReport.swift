@@ -81,11 +81,11 @@ struct NodeReport: Sendable {
       try connection.query(
         """
         INSERT IGNORE INTO `poller_cluster` (`node_id`, `poller_name`, `poller_groups`, `poller_version`, `last_report`, `master`)
-        VALUES (?, ?, ?, ?, NOW(), ?)
+        VALUES (?, ?, ?, ?, \(ServerZone.now), ?)
         """, [.text(nodeID), .text(name), .text(groups), .text(version), .int(isMaster ? 1 : 0)])
     } else {
       try connection.query(
-        "UPDATE `poller_cluster` SET `poller_version` = ?, `last_report` = NOW(), `master` = ? WHERE `node_id` = ?",
+        "UPDATE `poller_cluster` SET `poller_version` = ?, `last_report` = \(ServerZone.now), `master` = ? WHERE `node_id` = ?",
         [.text(version), .int(isMaster ? 1 : 0), .text(nodeID)])
     }
     guard let row = try connection.query(find, [.text(nodeID)]).first, let id = row[0].int else {
@@ -94,7 +94,7 @@ struct NodeReport: Sendable {
     try writeRows(connection, parent: id)
     if let staleMasterAge {
       try connection.query(
-        "UPDATE `poller_cluster` SET `master` = 0 WHERE `master` = 1 AND `node_id` <> ? AND `last_report` < NOW() - INTERVAL ? SECOND",
+        "UPDATE `poller_cluster` SET `master` = 0 WHERE `master` = 1 AND `node_id` <> ? AND \(ServerZone.age("`last_report`")) > ?",
         [.text(nodeID), .int(staleMasterAge.components.seconds)])
     }
     return Written(before: known?[1].text, after: row[1].text ?? "")

@@ -6,6 +6,7 @@ import JobKit
 struct PollerType: SchedulerType {
   let type = TaskType.poller
   let lockPrefix = "poller.device."
+  let holdsOwnClock = true
   private let device = DeviceCheck(.polled)
 
   func slots(_ settings: Settings) -> Int { settings[.poller].workers }

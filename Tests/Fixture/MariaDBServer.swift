@@ -10,13 +10,17 @@ public final class MariaDBServer {
   public var socket: String { directory.path + "/db.sock" }
   private var dataDirectory = ""
   private let bufferPool: String
+  private let zone: String?
   private let mark: ProcessMark
   private var process: ChildProcess?
   public var pid: Int32? { process?.pid }
 
   /// Copies a data directory with database and user `librenms` and the tables of LibreNMS, and starts the server on it.
-  public init(mark: ProcessMark, bufferPool: String = "48M") throws {
+  ///
+  /// `zone`: a file of the host's time zones that the server takes for its own; nil = that of this process.
+  public init(mark: ProcessMark, bufferPool: String = "48M", zone: String? = nil) throws {
     self.mark = mark
+    self.zone = zone
     self.bufferPool = bufferPool
     directory = try TemporaryDirectory()
     port = try Self.freePort()
@@ -45,7 +49,7 @@ public final class MariaDBServer {
   }()
 
   /// With a place of its own for temporary tables: servers with the same process id in other name spaces would share their names in /tmp.
-  private var environment: [String: String] { mark.environment(["TMPDIR": directory.path]) }
+  private var environment: [String: String] { mark.environment(["TMPDIR": directory.path].merging(zone.map { ["TZ": $0] } ?? [:]) { $1 }) }
 
   /// A port that nobody listens on, below those that the kernel gives to outgoing connections: a server that restarts needs it again.
   public static func freePort() throws -> Int {

@@ -41,7 +41,8 @@ import Testing
     var policy = StayedDuePolicy()
     for round in 0..<3 {
       for id in ["12", "9", "100"] { policy.succeeded(id, startedAt: .seconds(round * 10), at: .seconds(round * 10 + 1)) }
-      #expect(!policy.awaits(askedAt: .seconds(round * 10 + 2)) && policy.awaits(askedAt: .seconds(round * 10 + 3)))
+      // What was seen once is watched until a query does not name it.
+      #expect(policy.isWatching(askedAt: .seconds(round * 10 + 2)) == (round > 0) && policy.isWatching(askedAt: .seconds(round * 10 + 3)))
       policy.named(["9", "12", "100"], askedAt: .seconds(round * 10 + 5), period: .seconds(300))
     }
     #expect(policy.count(at: .seconds(30)) == 3)
@@ -60,10 +61,20 @@ import Testing
     #expect(policy.count(at: .seconds(9)) == 1 && policy.example == "2")
   }
 
+  /// With its own clock it does not run again before its period, and its fault lasts.
+  @Test func aDeviceThatStaysDueWithoutRunningIsCountedAsLongAsTheDatabaseNamesIt() {
+    var policy = StayedDuePolicy()
+    policy.succeeded("1", startedAt: .zero, at: .seconds(1))
+    for second in stride(from: 4, through: 2000, by: 1) { policy.named(["1"], askedAt: .seconds(second), period: .seconds(21_600)) }
+    #expect(policy.count(at: .seconds(2000)) == 1)
+    policy.named(["2"], askedAt: .seconds(2001), period: .seconds(21_600))
+    #expect(policy.count(at: .seconds(2001)) == 0)
+  }
+
   @Test func whatNobodyJudgesIsForgotten() {
     var policy = StayedDuePolicy()
     for id in 0..<20_000 { policy.succeeded("\(id)", startedAt: .zero, at: .seconds(1)) }
     _ = policy.count(at: .seconds(62))
-    #expect(!policy.awaits(askedAt: .seconds(100)))
+    #expect(!policy.isWatching(askedAt: .seconds(100)))
   }
 }

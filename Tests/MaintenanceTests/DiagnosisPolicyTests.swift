@@ -21,22 +21,43 @@ import Testing
 
   @Test(arguments: [(0, .good), (1, .unclear), (2, .unclear), (3, .bad), (900, .bad)] as [(Int, WarningPolicy.Signal)])
   func severalDevicesThatStayDueAreAFaultOneIsNot(devices: Int, signal: WarningPolicy.Signal) {
-    let finding = ClockPolicy.stayedDue("poller", column: "last_polled", devices: devices, example: nil, behind: nil, nil)
-    #expect(finding.signal == signal)
+    #expect(stayedDue(devices: devices).signal == signal)
+  }
+
+  private func stayedDue(
+    _ type: String = "poller", devices: Int = 3, example: String? = nil, behind: Int? = nil, isReadOnly: Bool = false,
+    _ reading: ClockPolicy.Reading? = nil
+  ) -> Finding {
+    ClockPolicy.stayedDue(
+      type, column: type == "poller" ? "last_polled" : "last_discovered", devices: devices, example: example, behind: behind,
+      period: .seconds(300), isReadOnly: isReadOnly, reading)
+  }
+
+  /// How far the time of a device is behind, and what the line blames.
+  @Test(
+    arguments: [
+      (7201, false, "another time than"), (-3590, false, "another time than"), (20_700, false, "another time than"),
+      (400, false, "write no new"), (90_000, false, "write no new"), (1300, false, "write no new"), (nil, false, "write no new"),
+      (7201, true, "read-only"), (nil, true, "read-only"),
+    ] as [(Int?, Bool, String)])
+  func theLikelyCauseIsNamed(behind: Int?, isReadOnly: Bool, part: String) {
+    let text = stayedDue(example: "7", behind: behind, isReadOnly: isReadOnly, .init(skew: 0, databaseOffset: 0, hostOffset: 0)).text
+    #expect(text.contains(part), "\(text)")
+    #expect(text.contains("date.timezone") != isReadOnly, "\(text)")
   }
 
   @Test func devicesThatStayDueAreToldWithTheFiguresThatPointAtTheCause() {
     let reading = ClockPolicy.Reading(skew: 0.04, databaseOffset: 7200, hostOffset: -12600)
-    let text = ClockPolicy.stayedDue("poller", column: "last_polled", devices: 12, example: "7", behind: 7201, reading).text
+    let text = stayedDue(devices: 12, example: "7", behind: 7201, reading).text
     for part in [
       "12 devices were polled", "device 7 ", "last_polled is 7201 s behind", "UTC+2:00", "UTC-3:30", "differ by 0.0 s", "date.timezone",
       "chrony",
     ] {
       #expect(text.contains(part), "\(text)")
     }
-    let other = ClockPolicy.stayedDue("discovery", column: "last_discovered", devices: 3, example: "1", behind: -5, nil).text
+    let other = stayedDue("discovery", example: "1", behind: -5).text
     #expect(other.contains("discovered") && other.contains("5 s ahead of"), "\(other)")
-    let bare = ClockPolicy.stayedDue("poller", column: "last_polled", devices: 3, example: nil, behind: nil, nil).text
+    let bare = stayedDue().text
     #expect(!bare.contains("nil") && !bare.contains("UTC"), "\(bare)")
   }
 

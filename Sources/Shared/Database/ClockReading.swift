@@ -6,14 +6,14 @@ public struct ClockReading: Equatable, Sendable {
   /// The database's clock less ours, in seconds. Right to half of the round trip.
   public var skew: Double
   public var roundTrip: Duration
-  /// Offsets from UTC in seconds: of the session's NOW(), and of this host.
+  /// Offsets from UTC in seconds: of the server's own zone, and of this host.
   public var databaseOffset: Int
   public var hostOffset: Int
 
   /// nil = the server's answer makes no sense.
   public static func read(_ connection: DatabaseConnection) throws(DatabaseError) -> ClockReading? {
     let before = WallClock.now
-    let rows = try connection.query("SELECT UNIX_TIMESTAMP(NOW(6)), TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())")
+    let rows = try connection.query("SELECT UNIX_TIMESTAMP(NOW(6)), TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), \(ServerZone.now))")
     let roundTrip = WallClock.now - before
     guard let row = rows.first, let seconds = row[0].double, let offset = row[1].int else { return nil }
     var now = time(nil)

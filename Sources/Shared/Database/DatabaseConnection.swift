@@ -4,7 +4,8 @@ import Core
 /// One blocking connection to MariaDB or MySQL, for use from one thread.
 ///
 /// Nothing reconnects by itself: after an outage `isConnected` is false and the owner decides when to call `connect()` again.
-/// Statements are prepared on the server once per text and connection. The session's time zone stays what the server gives it.
+/// Statements are prepared on the server once per text and connection. The session's time zone is UTC, in which no time comes twice;
+/// `ServerZone` is for what LibreNMS keeps in the server's own.
 public final class DatabaseConnection {
   public let settings: DatabaseSettings
   /// Rows that the last statement changed, and the id that it gave out (0 = none). A row that an UPDATE found but did not change doesn't count.
@@ -48,6 +49,12 @@ public final class DatabaseConnection {
     handle = settings.withCOptions(connect: connectTimeout, read: readTimeout, write: writeTimeout) { cmariadb_connect($0, &error) }
     guard handle != nil else {
       throw DatabaseError(kind: .unreachable, number: error.number, text: error.message)
+    }
+    do throws(DatabaseError) {
+      try query("SET SESSION time_zone = '+00:00'")
+    } catch {
+      close()
+      throw DatabaseError(kind: .unreachable, number: error.number, text: "SET SESSION time_zone is refused: \(error.text)")
     }
     do throws(DatabaseError) {
       // Galera: read what any node has committed. A server that doesn't know the variable says 1193 and is no cluster.

@@ -182,7 +182,8 @@ public final class Dispatch {
   private func judge(_ jobs: [DueJob], _ rule: DispatchRule, asked: MonotonicTime) {
     guard let period = rule.keepsPeriod else { return }
     let asked = Duration.nanoseconds(asked.nanoseconds)
-    guard engine.stayedDue.awaits(askedAt: asked) else { return }
+    engine.ownClock.named(newcomers: Set(jobs.lazy.filter(\.isNewcomer).map(\.payload)), askedAt: asked)
+    guard engine.stayedDue.isWatching(askedAt: asked) else { return }
     let due = jobs.lazy.filter { !$0.isEarly }.map(\.payload)
     engine.stayedDue.named(due, askedAt: asked, period: period)
   }
@@ -198,11 +199,13 @@ public final class Dispatch {
       var item = QueueItem(payload: job.payload, group: job.group, score: wall + Double(position) * 1e-6)
       if rule.respectsLocks, engine.coordinator.isHeld(engine.type.lockName(item)) { continue }
       if job.isNewcomer, triedNewcomers.insert(job.payload).inserted { item.score = QueueItem.newcomer }
-      let periodEnd = rule.keepsPeriod.flatMap { period in engine.lastStarts[job.payload].map { $0 + period } }
-      if let periodEnd, periodEnd > now, periodEnd - now <= rule.lookAhead + Self.earliness {
-        delayed.add(item, until: periodEnd, period: rule.keepsPeriod ?? .zero)
-      } else if !job.isEarly || periodEnd.map({ $0 <= now }) ?? false {
-        items.append(item)
+      let verdict = engine.ownClock.verdict(
+        job.payload, isNewcomer: job.isNewcomer, isEarly: job.isEarly, period: rule.keepsPeriod, horizon: rule.lookAhead + Self.earliness,
+        now: .nanoseconds(now.nanoseconds))
+      switch verdict {
+      case .now: items.append(item)
+      case .at(let end): delayed.add(item, until: MonotonicTime(nanoseconds: end.nanoseconds), period: rule.keepsPeriod ?? .zero)
+      case .notYet: break
       }
     }
     guard !items.isEmpty || tick != nil else { return done(.done) }
@@ -245,7 +248,7 @@ public final class Dispatch {
     guard now >= pruneAt else { return }
     pruneAt = now + .seconds(60)
     let horizon = now - (engine.settings[engine.type.type].frequency * 2 + .seconds(60))
-    engine.lastStarts = engine.lastStarts.filter { $0.value > horizon }
+    engine.ownClock.forget(before: .nanoseconds(horizon.nanoseconds))
     if triedNewcomers.count > 10_000 { triedNewcomers.removeAll() }
     engine.cooldowns?.expire(at: now)
   }

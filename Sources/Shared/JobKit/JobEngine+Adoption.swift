@@ -91,7 +91,7 @@ extension JobEngine {
     slot.deadline = record.deadline
     slot.phase = .running
     slot.adopted = true
-    lastStarts[item.payload] = record.startedAt
+    ownClock.began(item.payload, at: .nanoseconds(record.startedAt.nanoseconds))
     coordinator.adopt(job)
   }
 

@@ -59,6 +59,7 @@ extension JobEngine {
       }
     }
     coordinator.finish(job, hold: hold)
+    ownClock.ended(job.item.payload, isDone: verdict.outcome == .done, at: .nanoseconds(now.nanoseconds))
     if verdict.outcome == .cut {
       endedByStop += 1
     } else {

@@ -24,7 +24,7 @@ extension JobEngine {
       slot.identity = identity
       slot.phase = .running
       lastJobStarted = now
-      lastStarts[job.item.payload] = now
+      ownClock.began(job.item.payload, at: .nanoseconds(now.nanoseconds))
       startsWork(lived: false)
       watch(slot, identity, pidfd: started.pidfd)
       scheduleDeadline()

@@ -18,7 +18,7 @@ extension JobEngine {
     lastError = reason
     startsPausedUntil = MonotonicTime(nanoseconds: startOutage.pausedUntil.nanoseconds)
     // It has not run: its period does not count from now.
-    lastStarts[job.item.payload] = nil
+    ownClock.forget(job.item.payload)
     slot.reset()
     coordinator.putBack(job)
     finishDrainIfIdle()

@@ -40,8 +40,8 @@ public final class JobEngine {
   var groupFailed = false
   var lastError: String?
   var lastJobStarted: MonotonicTime?
-  /// When this node last started each job; keeps periods exact and is lost with the process.
-  var lastStarts: [String: MonotonicTime] = [:]
+  /// When this node last began each job; keeps periods exact and is lost with the process.
+  var ownClock = OwnClockPolicy()
   /// Jobs that did their work without moving their time in the database.
   var stayedDue = StayedDuePolicy()
   /// Runs that ended with 0 and went wrong.
@@ -204,6 +204,14 @@ public final class JobEngine {
       slot.reset()
       coordinator.putBack(job)
       return finishDrainIfIdle()
+    }
+    // Whoever queued it may be told wrong things by the database; what is asked for by hand is not.
+    if type.holdsOwnClock, job.item.score != QueueItem.onDemand,
+      let left = ownClock.tooEarly(
+        job.item.payload, period: settings[type.type].frequency, now: .nanoseconds(MonotonicTime.now.nanoseconds))
+    {
+      log.debug("\(name(of: job.item)) skipped: it was done here less than half a period ago")
+      return leave(slot, hold: left)
     }
     guard let check = type.check(job.item, settings) else { return start(job, slot) }
     sql.submit(check) { [weak self] answer in

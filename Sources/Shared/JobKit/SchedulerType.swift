@@ -84,6 +84,9 @@ public struct DispatchRule: Sendable {
 public protocol SchedulerType: Sendable {
   var type: TaskType { get }
 
+  /// A job that this node has done is not begun again within half its period, whoever queued it.
+  var holdsOwnClock: Bool { get }
+
   /// Does this node run jobs of the type?
   func isEnabled(_ settings: Settings) -> Bool
   /// Slots on this node with these settings.
@@ -128,6 +131,7 @@ extension SchedulerType {
   public var locksGroups: Bool { false }
   public func isEnabled(_ settings: Settings) -> Bool { settings[type].enabled }
   public var queuesAreShared: Bool { true }
+  public var holdsOwnClock: Bool { false }
   public var keepsTicks: Bool { false }
   public var linesOfFailure: Int { 3 }
   public var outputFrame: ScriptOutputPolicy.Frame? { nil }

@@ -23,30 +23,35 @@ public struct StayedDuePolicy: Equatable, Sendable {
 
   public init() {}
 
-  /// A script ended with 0. Of several ends before the next query the first counts: a device that stays due runs again at once, and
-  /// would never be judged otherwise.
+  /// A script ended with 0. Of several ends before the next query the first counts: a device with a short period would never be judged
+  /// otherwise.
   public mutating func succeeded(_ payload: String, startedAt: Duration, at now: Duration) {
     guard successes.count < Self.limit, successes[payload] == nil else { return }
     successes[payload] = Success(startedAt: startedAt, endedAt: now)
   }
 
-  /// Would a query that was asked at this moment judge anything?
-  public func awaits(askedAt: Duration) -> Bool { successes.contains { $0.value.endedAt + Self.grace <= askedAt } }
+  /// Would the answer of a query that was asked at this moment tell anything?
+  public func isWatching(askedAt: Duration) -> Bool {
+    !seen.isEmpty || successes.contains { $0.value.endedAt + Self.grace <= askedAt }
+  }
 
   /// The answer of a due query that was asked at this moment: everything that is due.
   public mutating func named(_ due: some Sequence<String>, askedAt: Duration, period: Duration) {
     let judged = successes.filter { $0.value.endedAt + Self.grace <= askedAt }
-    guard !judged.isEmpty else { return }
     for payload in judged.keys { successes[payload] = nil }
-    var cured = judged
+    var cured = Set(seen.keys)
     for payload in due {
-      guard let success = judged[payload] else { continue }
-      cured[payload] = nil
+      cured.remove(payload)
+      guard let success = judged[payload] else {
+        // It waits for the end of its period, and the database has not moved.
+        if seen[payload] != nil { seen[payload] = askedAt }
+        continue
+      }
       // Near the end of its period a device is rightly due again: whole seconds, and the contract's one second less.
       let isFar = askedAt < success.startedAt + period - Swift.max(.seconds(3), period / 4)
       if isFar, seen.count < Self.limit || seen[payload] != nil { seen[payload] = askedAt }
     }
-    for payload in cured.keys { seen[payload] = nil }
+    for payload in cured { seen[payload] = nil }
   }
 
   /// Distinct devices that were seen lately.
