@@ -29,6 +29,8 @@ let package = Package(
     .executable(name: "librenms-billingd", targets: ["BillingProc"]),
     .executable(name: "librenms-maintenanced", targets: ["MaintenanceProc"]),
     .executable(name: "dispatcher-bench", targets: ["Bench"]),
+    // For tests: preloaded, since the wall clock of a machine is not a test's to set.
+    .library(name: "ClockStep", type: .dynamic, targets: ["ClockStep"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -63,7 +65,10 @@ let package = Package(
     .target(name: "Simulation", dependencies: ["Core"], path: "Tests/Simulation", swiftSettings: strict),
     tests("CoreTests", ["Core", "CLinuxShims", "Simulation"]),
     tests(
-      "JobKitTests", ["JobKit", "Simulation", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", logging]),
+      "JobKitTests",
+      [
+        "JobKit", "Simulation", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", "MariaDBFixture", logging,
+      ]),
     .testTarget(
       name: "TypeTests",
       dependencies: [
@@ -94,6 +99,7 @@ let package = Package(
     tests("ClusterTests", ["Fixture", "RedisFixture", "JobKit", "Redis", "Core", logging]),
 
     // Real servers and sample directories for tests and measurements; no part of the product.
+    .target(name: "ClockStep", path: "Tests/ClockStep", cSettings: strictC),
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),
     .target(name: "Fixture", dependencies: ["CFixture"], path: "Tests/Fixture", swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["Fixture", "RedisFixture"], path: "Tests/bench", swiftSettings: strict),

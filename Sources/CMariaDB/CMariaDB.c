@@ -1,9 +1,11 @@
+#define _GNU_SOURCE
 #include "CMariaDB.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <mariadb/errmsg.h>
 #include <mariadb/mysql.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +115,11 @@ cmariadb_connection *cmariadb_connect(const cmariadb_options *options, cmariadb_
 void cmariadb_disconnect(cmariadb_connection *connection) {
   mysql_close(connection->handle);
   free(connection);
+}
+
+int cmariadb_is_ended(cmariadb_connection *connection) {
+  struct pollfd entry = {.fd = (int)mysql_get_socket(connection->handle), .events = POLLRDHUP};
+  return poll(&entry, 1, 0) != 0;
 }
 
 const char *cmariadb_server_version(cmariadb_connection *connection) {

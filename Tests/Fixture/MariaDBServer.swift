@@ -110,6 +110,10 @@ public final class MariaDBServer {
       + (database.isEmpty ? [] : [database])
   }
 
+  /// Runs statements as root.
+  @discardableResult
+  public func administer(_ statements: String) throws -> [[String]] { try administer(statements, database: "") }
+
   private func administer(_ statements: String, database: String) throws -> [[String]] {
     let done = try ChildProcess.run(client(database: database) + ["-e", statements])
     guard done.ending == .exited(0) else { throw FixtureError("\(statements): \(done.errors)") }

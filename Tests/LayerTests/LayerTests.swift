@@ -51,6 +51,30 @@ import Testing
     for file in Self.everything { #expect(file.lines.count <= 400, "\(file.path) has \(file.lines.count) lines") }
   }
 
+  /// It may be set back by hours at any moment: nobody waits by it. A file that reads it is here with what it reads it for.
+  @Test func onlyTheseFilesReadTheWallClock() {
+    let known: Set<String> = [
+      // The reading itself, and the texts of log lines.
+      "Clock.swift", "wait.c", "DispatcherLog.swift",
+      // Ticks are multiples of the wall clock; TickPolicy bounds the wait by a period of monotonic time. Scores order the queues.
+      "Dispatch.swift",
+      // A lock's lifetime, at most a period.
+      "DiscoveryType.swift",
+      // For reports: how old scores are, when a job began, how far clocks are apart. And a value that never comes twice.
+      "RedisCoordinator.swift", "JobEngine+Start.swift", "ClockReading.swift",
+    ]
+    let words = ["WallClock", "CLOCK_REALTIME", "time(nil)", "gettimeofday", "SystemClock", "Date()", "shim_realtime_ns"]
+    let files = SourceFile.all(below: "Sources", endings: [".swift", ".c"])
+    for file in files where !known.contains(file.name) {
+      let found = file.lines.filter { line in !line.contains("//") && words.contains { line.contains($0) } }
+      #expect(found.isEmpty, "\(file.path): \(found)")
+    }
+    // A condition waits by the wall clock unless its attributes say otherwise.
+    for file in files where file.lines.contains(where: { $0.contains("pthread_cond_timedwait") }) {
+      #expect(file.lines.contains { $0.contains("pthread_condattr_setclock") && $0.contains("CLOCK_MONOTONIC") }, "\(file.path)")
+    }
+  }
+
   @Test func headersOfCTargetsIncludeNoSystem() {
     for file in SourceFile.all(below: "Sources", endings: [".h"]) {
       let includes = file.lines.filter { $0.hasPrefix("#include <") }

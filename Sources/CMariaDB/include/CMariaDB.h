@@ -46,6 +46,8 @@ typedef struct {
 /* NULL: error is filled. The password does not occur in it. */
 cmariadb_connection *_Nullable cmariadb_connect(const cmariadb_options *_Nonnull options, cmariadb_error *_Nonnull error);
 void cmariadb_disconnect(cmariadb_connection *_Nonnull connection);
+/* Not 0: the server has ended the connection, as far as the kernel knows. Asks nobody and never waits. */
+int cmariadb_is_ended(cmariadb_connection *_Nonnull connection);
 /* The server's own words about its version. */
 const char *_Nonnull cmariadb_server_version(cmariadb_connection *_Nonnull connection);
 /* The cipher in use; NULL = the connection is not encrypted. */

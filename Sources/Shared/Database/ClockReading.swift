@@ -13,8 +13,10 @@ public struct ClockReading: Equatable, Sendable {
   /// nil = the server's answer makes no sense.
   public static func read(_ connection: DatabaseConnection) throws(DatabaseError) -> ClockReading? {
     let before = WallClock.now
+    let asked = MonotonicTime.now
     let rows = try connection.query("SELECT UNIX_TIMESTAMP(NOW(6)), TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), \(ServerZone.now))")
-    let roundTrip = WallClock.now - before
+    // Not by the wall clock, which may be set in between.
+    let roundTrip = MonotonicTime.now - asked
     guard let row = rows.first, let seconds = row[0].double, let offset = row[1].int else { return nil }
     var now = time(nil)
     var local = tm()

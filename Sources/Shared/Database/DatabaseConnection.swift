@@ -36,6 +36,9 @@ public final class DatabaseConnection {
 
   public var isConnected: Bool { handle != nil }
 
+  /// The server's end of the connection is closed: after its wait_timeout, by an admin, at its stop. Costs no question to the server.
+  public var isEndedByServer: Bool { handle.map { cmariadb_is_ended($0) != 0 } ?? false }
+
   /// The server's version as it tells it; nil while not connected.
   public var serverVersion: String? { handle.map { String(cString: cmariadb_server_version($0)) } }
 

@@ -23,8 +23,19 @@ public struct DatabaseError: Error, Equatable, Sendable, CustomStringConvertible
   /// An outage to wait out: connect again later.
   public var isOutage: Bool { kind != .statement }
 
-  /// A statement error that the same statement need not meet again: lock wait time-out, dead-lock, interrupted query.
-  public var isTransient: Bool { kind == .statement && [1205, 1213, 1317, 1020, 1969, 3024].contains(number) }
+  /// A statement error that the same statement need not meet again.
+  public var isTransient: Bool {
+    guard kind == .statement else { return false }
+    switch number {
+    // Lock wait time-out, dead-lock, "record has changed since last read", too many transactions at once.
+    case 1205, 1213, 1020, 1637: return true
+    // Interrupted: by KILL QUERY, by the statement's time limit (MariaDB, MySQL), because its lock was needed, by a changed table.
+    case 1317, 1969, 3024, 1689, 1412: return true
+    // No room for another thread or user right now. (1226, an allowance by the hour, lasts.)
+    case 1040, 1135, 1203: return true
+    default: return false
+    }
+  }
 
   public var description: String { number == 0 ? text : "\(text) (error \(number))" }
 

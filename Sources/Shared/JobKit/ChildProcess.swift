@@ -262,6 +262,7 @@ public final class ChildProcess {
     loop.schedule(at: nextTurn) { [weak self] in self?.turn() }
     guard let engine else { return }
     engine.sql.look(at: now)
+    member?.turn(at: now)
     dispatch?.turn(at: now)
     engine.turn(at: now)
     duty?.turn(at: now)

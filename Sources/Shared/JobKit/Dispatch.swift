@@ -12,6 +12,7 @@ public final class Dispatch {
     var asked = false
     /// Whoever led before may have run the tick: where the cluster remembers it is to be asked first.
     var tickKnown = false
+    var refusals = RefusalPolicy()
 
     init(rule: DispatchRule, next: MonotonicTime, tick: TickPolicy?) {
       self.rule = rule
@@ -154,6 +155,7 @@ public final class Dispatch {
       switch answer {
       case .success(let jobs):
         let answered = MonotonicTime.now
+        if entry.refusals.worked() { log.notice("what is due can be asked again (\(entry.rule.name))") }
         lastDispatch = answered
         judge(jobs, entry.rule, asked: asked)
         enqueue(jobs, entry.rule, tick) { [log] result in
@@ -170,9 +172,10 @@ public final class Dispatch {
         entry.asked = false
         if !error.isOutage {
           engine.lastError = "\(entry.rule.name): \(error)"
-          log.error("can't ask what is due (\(entry.rule.name)): \(error)")
-          // The same error each second would flood the log.
-          entry.next = .now + .seconds(30)
+          let answer = entry.refusals.refused(
+            isTransient: error.isTransient, at: .nanoseconds(MonotonicTime.now.nanoseconds), random: .random(in: 0..<1))
+          if answer.isSaid { log.error("can't ask what is due (\(entry.rule.name)): \(error)") }
+          entry.next = .now + answer.pause
         }
       }
     }

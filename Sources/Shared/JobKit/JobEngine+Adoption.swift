@@ -187,7 +187,11 @@ extension JobEngine {
       guard let self, slot.phase == .unresolved, slot.identity == identity else { return }
       switch answer {
       case .success(let ending): conclude(slot, ending)
-      case .failure(let error) where error.isOutage: judge(slot)
+      case .failure(let error) where error.isOutage || error.isTransient:
+        // Its slot waits, like everything that needs the database.
+        loop.schedule(after: .seconds(1)) { [weak self] in
+          if slot.phase == .unresolved, slot.identity == identity { self?.judge(slot) }
+        }
       case .failure: conclude(slot, .unseenLost)
       }
     }

@@ -34,6 +34,8 @@ public final class JobEngine {
   var startOutage = StartOutagePolicy()
   /// Nothing is taken until then.
   var startsPausedUntil: MonotonicTime?
+  /// Questions about single jobs that the database refuses.
+  var refusals = RefusalPolicy()
   var gate: MemoryGate
   /// nil: scripts stay in the group that they are started in.
   var group: ScriptGroup?
@@ -216,12 +218,20 @@ public final class JobEngine {
     guard let check = type.check(job.item, settings) else { return start(job, slot) }
     sql.submit(check) { [weak self] answer in
       guard let self else { return }
+      if case .success = answer, refusals.worked() { log.notice("the database answers again what jobs ask before they start") }
       switch answer {
       case .success(.run) where !draining: start(job, slot)
       case .success(.skip(let reason)):
         log.debug("\(name(of: job.item)) skipped: \(reason)")
         leave(slot, hold: nil)
-      case .failure(let error) where !error.isOutage:
+      case .failure(let error) where error.isTransient && !draining:
+        // The job keeps its slot and its lock, and asks again.
+        let answer = refusals.refused(isTransient: true, at: .nanoseconds(MonotonicTime.now.nanoseconds), random: .random(in: 0..<1))
+        if answer.isSaid { log.error("can't look up \(name(of: job.item)): \(error); it is asked again each second or two") }
+        loop.schedule(after: answer.pause) { [weak self] in
+          if let self, slot.phase == .reserved, slot.job == job { consider(job, slot) }
+        }
+      case .failure(let error) where !error.isOutage && !error.isTransient:
         lastError = "\(name(of: job.item)): \(error)"
         log.error("can't look up \(name(of: job.item)): \(error); it is tried again in \(ExitCodePolicy.firstFailureHold)")
         leave(slot, hold: ExitCodePolicy.firstFailureHold)

@@ -6,7 +6,7 @@ struct MemoryGate {
   /// Scripts grow for seconds after their start, so a closer look would see no more.
   private static let interval = Duration.seconds(1)
 
-  private let log: Logger
+  private var outages: OutageLog
   private var gauge: MemoryGauge
   private var policy: MemoryGatePolicy
   private var lookedAt: MonotonicTime?
@@ -14,7 +14,7 @@ struct MemoryGate {
   init(threshold: Int?, gauge: MemoryGauge, log: Logger) {
     policy = MemoryGatePolicy(threshold: threshold)
     self.gauge = gauge
-    self.log = log
+    outages = OutageLog("the room in memory", log: log, back: .notice)
   }
 
   var isOpen: Bool { policy.isOpen }
@@ -31,16 +31,18 @@ struct MemoryGate {
   mutating func look(at now: MonotonicTime) {
     guard lookedAt.map({ now - $0 >= Self.interval }) ?? true else { return }
     lookedAt = now
+    outages.look(at: now)
     guard policy.threshold != nil || !policy.isOpen else { return }
     let reading = policy.threshold == nil ? nil : gauge.read()
     let share = reading.map { "\(Int($0.used)) % of the memory of \($0.place)" } ?? "an unknown part of the memory"
     switch policy.observe(used: reading?.used) {
     case nil: break
     case .closed:
-      log.error(
-        "\(share) is in use: scripts start one at a time until it is \(Int(policy.resume)) % (DISPATCHER_MEMORY_PRESSURE_PERCENT=\(policy.threshold ?? 0)); fewer workers, or more memory, would help"
+      outages.away(
+        "\(share) is in use: scripts start one at a time until it is \(Int(policy.resume)) % (DISPATCHER_MEMORY_PRESSURE_PERCENT=\(policy.threshold ?? 0)); fewer workers, or more memory, would help",
+        at: now
       )
-    case .opened: log.notice("\(share) is in use: all workers may start scripts again")
+    case .opened: outages.back("\(share) is in use: all workers may start scripts again", at: now)
     }
   }
 }

@@ -6,6 +6,8 @@ public final class OnDemand {
   /// A slot that looks at a job decides within milliseconds; this often, and this many times, it is waited for.
   private static let pause = Duration.milliseconds(100)
   private static let tries = 20
+  /// A statement that was interrupted is asked again a second later; the operator waits for seconds only.
+  private static let lookUps = 4
 
   private struct Device: Sendable {
     var group: Int
@@ -26,9 +28,17 @@ public final class OnDemand {
     guard !payloads.isEmpty else { return answer([]) }
     guard !engine.draining else { return refuse("the service stops") }
     guard !engine.type.locksGroups else { return refuse("\(engine.type.type.rawValue) has no work for single devices") }
+    lookUp(payloads, tries: Self.lookUps, refuse, answer)
+  }
+
+  private func lookUp(
+    _ payloads: [String], tries: Int, _ refuse: @escaping (String) -> Void, _ answer: @escaping ([OnDemandResult]) -> Void
+  ) {
     engine.sql.submit(Self.lookUp(payloads.compactMap { Int64($0) })) { [weak self] result in
       guard let self else { return }
       switch result {
+      case .failure(let error) where error.isTransient && tries > 1:
+        engine.loop.schedule(after: .seconds(1)) { [weak self] in self?.lookUp(payloads, tries: tries - 1, refuse, answer) }
       case .failure(let error): refuse("the database can't be asked: \(error)")
       case .success(let devices): consider(payloads, devices, answer)
       }

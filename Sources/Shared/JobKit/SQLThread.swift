@@ -1,12 +1,11 @@
-import CLinuxShims
 import Core
 import Database
-import Glibc
 import Logging
 
 /// The one thread of a child that may wait for the database. Work goes in and answers come back in order, on the loop.
 ///
-/// It keeps the connection, reconnects by itself, and tells each change between up and down once.
+/// It keeps the connection and tells each change between up and down once. Down is a server that can't be reached: a connection that the
+/// server has ended is replaced, and the work that met its end is done again. `SQLWorker` is the thread's own side.
 public final class SQLThread {
   public typealias Work<Value> = @Sendable (DatabaseConnection) throws(DatabaseError) -> Value
 
@@ -22,7 +21,7 @@ public final class SQLThread {
     var statements: UInt64 = 0
   }
 
-  fileprivate enum Change: Sendable {
+  enum Change: Sendable {
     case up(server: String)
     case down(DatabaseError)
   }
@@ -39,7 +38,7 @@ public final class SQLThread {
   /// Statements that were run since the start.
   public private(set) var statementCount: UInt64 = 0
 
-  private let log: Logger
+  private var outages: OutageLog
   private let mailbox: Mailbox<Reply>
   private let worker: SQLWorker
   private var pending: [UInt64: Pending] = [:]
@@ -47,7 +46,7 @@ public final class SQLThread {
   private var silent = false
 
   public init(settings: DatabaseSettings, loop: EventLoop, log: Logger) throws {
-    self.log = log
+    outages = OutageLog("the database", log: log)
     let mailbox = try Mailbox<Reply>()
     self.mailbox = mailbox
     worker = SQLWorker(settings: settings) { number, result, change, statements in
@@ -58,8 +57,11 @@ public final class SQLThread {
   }
 
   /// Queues work for the thread. While the database is down the answer is an error, at once.
+  ///
+  /// `repeats`: it may be run again when its connection was cut or a statement of it was interrupted. Right for questions and for writing
+  /// what is true whatever was written before; work that is not told apart from its own first half says false and gets the error.
   public func submit<Value: Sendable>(
-    _ work: @escaping Work<Value>, _ answer: @escaping (Result<Value, DatabaseError>) -> Void
+    repeats: Bool = true, _ work: @escaping Work<Value>, _ answer: @escaping (Result<Value, DatabaseError>) -> Void
   ) {
     if isUp == false || silent {
       return answer(.failure(DatabaseError(kind: .unreachable, number: 0, text: "the database is away")))
@@ -73,7 +75,7 @@ public final class SQLThread {
       case .failure(let error): answer(.failure(error))
       }
     }
-    worker.add(nextNumber) { connection throws(DatabaseError) in try work(connection) }
+    worker.add(SQLWorker.Job(number: nextNumber, repeats: repeats) { connection throws(DatabaseError) in try work(connection) })
   }
 
   /// Drops the connection; the next one is made with these.
@@ -81,6 +83,7 @@ public final class SQLThread {
 
   /// To be called about every second: notices a server that is silent.
   public func look(at now: MonotonicTime) {
+    outages.look(at: now)
     guard !silent, let oldest = pending.values.map(\.since).min(), now - oldest > Self.answerLimit else { return }
     silent = true
     let error = DatabaseError(kind: .lost, number: 0, text: "no answer for \(Self.answerLimit.components.seconds) s")
@@ -106,119 +109,7 @@ public final class SQLThread {
   private func switchTo(_ up: Bool, _ text: @autoclosure () -> String) {
     guard isUp != up else { return }
     isUp = up
-    if up { log.info("\(text())") } else { log.error("\(text())") }
+    if up { outages.back(text()) } else { outages.away(text()) }
     onChange?(up)
-  }
-}
-
-/// The thread's side: everything here that both sides touch is guarded by `mutex`.
-private final class SQLWorker: @unchecked Sendable {
-  typealias Send = @Sendable (UInt64, Result<any Sendable, DatabaseError>, SQLThread.Change?, _ statements: UInt64) -> Void
-  typealias Job = (number: UInt64, work: @Sendable (DatabaseConnection) throws(DatabaseError) -> any Sendable)
-
-  /// Between attempts to connect: under the 2 s within which work has to resume, with jitter so that children don't come in step.
-  private static let retry = (least: 700, most: 1400)
-  private static let connectTimeout = Duration.seconds(5)
-  private static let answerTimeout = Duration.seconds(60)
-
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var jobs: [Job] = []
-  private var settings: DatabaseSettings
-  private var generation = 0
-  private let send: Send
-
-  init(settings: DatabaseSettings, send: @escaping Send) {
-    self.settings = settings
-    self.send = send
-    mutex.initialize(to: pthread_mutex_t())
-    pthread_mutex_init(mutex, nil)
-    changed.initialize(to: pthread_cond_t())
-    pthread_cond_init(changed, nil)
-  }
-
-  func start() -> Int32 {
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let body: @convention(c) (UnsafeMutableRawPointer?) -> Void = { context in
-      guard let context else { return }
-      Unmanaged<SQLWorker>.fromOpaque(context).takeUnretainedValue().run()
-    }
-    return shim_thread_start(body, context, 512 * 1024, "sql")
-  }
-
-  func add(_ number: UInt64, _ work: @escaping @Sendable (DatabaseConnection) throws(DatabaseError) -> any Sendable) {
-    pthread_mutex_lock(mutex)
-    jobs.append((number, work))
-    pthread_cond_signal(changed)
-    pthread_mutex_unlock(mutex)
-  }
-
-  func change(_ new: DatabaseSettings) {
-    pthread_mutex_lock(mutex)
-    if new != settings {
-      settings = new
-      generation += 1
-      pthread_cond_signal(changed)
-    }
-    pthread_mutex_unlock(mutex)
-  }
-
-  private func run() {
-    while true {
-      pthread_mutex_lock(mutex)
-      let (settings, generation) = (self.settings, self.generation)
-      pthread_mutex_unlock(mutex)
-      let connection = DatabaseConnection(
-        settings: settings, connectTimeout: Self.connectTimeout, readTimeout: Self.answerTimeout, writeTimeout: Self.answerTimeout)
-      do throws(DatabaseError) {
-        try connection.connect()
-        send(0, .success(0), .up(server: connection.serverVersion ?? "unknown server"), connection.statementCount)
-        try serve(connection, generation)
-      } catch {
-        refuse(error)
-      }
-      connection.close()
-    }
-  }
-
-  /// Works until the connection is lost (throws) or other settings are to be used (returns).
-  private func serve(_ connection: DatabaseConnection, _ generation: Int) throws(DatabaseError) {
-    while true {
-      pthread_mutex_lock(mutex)
-      while jobs.isEmpty && generation == self.generation { pthread_cond_wait(changed, mutex) }
-      let job = generation == self.generation ? jobs.removeFirst() : nil
-      pthread_mutex_unlock(mutex)
-      guard let job else { return }
-      let before = connection.statementCount
-      do throws(DatabaseError) {
-        send(job.number, .success(try job.work(connection)), nil, connection.statementCount - before)
-      } catch {
-        guard !connection.isConnected || error.isOutage else {
-          send(job.number, .failure(error), nil, connection.statementCount - before)
-          continue
-        }
-        send(job.number, .failure(error), .down(error), connection.statementCount - before)
-        throw error
-      }
-    }
-  }
-
-  /// Everything that waits is told, then a pause.
-  private func refuse(_ error: DatabaseError) {
-    pthread_mutex_lock(mutex)
-    let refused = jobs
-    jobs = []
-    pthread_mutex_unlock(mutex)
-    send(0, .success(0), .down(error), 0)
-    for job in refused { send(job.number, .failure(error), nil, 0) }
-    var until = timespec()
-    clock_gettime(CLOCK_REALTIME, &until)
-    let nanoseconds = until.tv_nsec + Int.random(in: Self.retry.least...Self.retry.most) * 1_000_000
-    until.tv_sec += nanoseconds / 1_000_000_000
-    until.tv_nsec = nanoseconds % 1_000_000_000
-    pthread_mutex_lock(mutex)
-    let before = generation
-    while generation == before, pthread_cond_timedwait(changed, mutex, &until) == 0 {}
-    pthread_mutex_unlock(mutex)
   }
 }

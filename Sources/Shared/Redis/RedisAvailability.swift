@@ -1,24 +1,30 @@
+import Core
 import Logging
 
-/// Whether Redis is there, as one process says it: one line each way, however many links it has.
+/// Whether Redis is there, as one process says it: one line each way, however many links it has, and what comes and goes
+/// in numbers.
 public final class RedisAvailability {
   private let log: Logger
   private var away: Set<ObjectIdentifier> = []
-  private var wasUp = false
+  private var outages: OutageLog
   private var said: Set<String> = []
 
-  public init(log: Logger) { self.log = log }
+  public init(log: Logger) {
+    self.log = log
+    outages = OutageLog("Redis", log: log)
+  }
+
+  /// To be called about every second.
+  public func look(at now: MonotonicTime) { outages.look(at: now) }
 
   func down(_ link: RedisLink, _ reason: String) {
-    let first = away.isEmpty
     away.insert(ObjectIdentifier(link))
-    if first { log.error("Redis away: \(reason); waiting for it") }
+    outages.away("Redis away: \(reason); waiting for it")
   }
 
   func up(_ link: RedisLink, _ server: String) {
-    let wasAway = away.remove(ObjectIdentifier(link)) != nil
-    if away.isEmpty && (wasAway || !wasUp) { log.info("Redis connected: \(server)") }
-    wasUp = true
+    away.remove(ObjectIdentifier(link))
+    if away.isEmpty { outages.back("Redis connected: \(server)") }
   }
 
   /// A link that is given up says nothing any more.

@@ -46,5 +46,8 @@ final class ClusterMember {
     coordinator.settingsChanged()
   }
 
+  /// To be called about every second.
+  func turn(at now: MonotonicTime) { availability.look(at: now) }
+
   var commandsSent: Int { link.commandsSent }
 }

@@ -52,6 +52,9 @@ public final class RedisCoordinator: Coordinator {
   /// The table of another service that is alive under this node's name.
   var twin: String?
   var hasLeft = false
+  /// Who leads, as it was said last, and how often jobs came back: a connection that comes and goes must not say it each time.
+  private var saidLead: Bool?
+  private var returns = RepeatPolicy()
   /// Errors that were said and last, by what failed.
   var complaints: [Concern: String] = [:]
 
@@ -133,7 +136,10 @@ public final class RedisCoordinator: Coordinator {
 
   /// For reports; to a second, as scores are wall clock times.
   public var oldest: MonotonicTime? {
-    waiting.lowest.flatMap { $0 > 1e6 ? .now - (WallClock.now - Duration(seconds: $0)) : nil }
+    waiting.lowest.flatMap {
+      // A clock that was set back does not make them due in the future.
+      $0 > 1e6 ? .now - max(.zero, WallClock.now - Duration(seconds: $0)) : nil
+    }
   }
 
   // MARK: Coming and going of the server
@@ -200,7 +206,10 @@ public final class RedisCoordinator: Coordinator {
         lost += 1
         commands.putBack(job) { _ in }
       }
-      if lost > 0 { log.warning("\(lost) jobs that were taken and never started are back in the queue") }
+      if lost > 0, let times = returns.happened(at: Self.instant()) {
+        let often = times > 1 ? " (and \(times - 1) times since the last such line)" : ""
+        log.warning("\(lost) jobs that were taken and never started are back in the queue\(often)")
+      }
       holds = holds.filter { $0.value.until > now }
       for (lock, cooldown) in holds {
         link.send([
@@ -330,7 +339,7 @@ public final class RedisCoordinator: Coordinator {
       }
       look(at: lead.memory)
       if leads != led {
-        say(leads ? "this node dispatches for the cluster" : "another node dispatches for the cluster")
+        say(leads: leads)
         onWake?()
       }
     }
@@ -339,7 +348,13 @@ public final class RedisCoordinator: Coordinator {
   /// The lock was not ours any more when something was to be queued.
   func unseated() {
     mastership.refused(by: "another node")
-    say("another node dispatches for the cluster")
+    say(leads: false)
+  }
+
+  private func say(leads: Bool) {
+    guard saidLead != leads else { return }
+    saidLead = leads
+    say(leads ? "this node dispatches for the cluster" : "another node dispatches for the cluster")
   }
 
   private func look() {
