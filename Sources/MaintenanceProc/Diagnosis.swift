@@ -29,6 +29,7 @@ final class Diagnosis {
   private var judgedAt: MonotonicTime?
   private var clocks = LookPolicy(first: .seconds(15), interval: Diagnosis.clockInterval)
   private var groups = LookPolicy(first: Diagnosis.groupPatience, interval: Diagnosis.groupInterval)
+  private var rivals = RivalPolicy()
   private var reading: ClockPolicy.Reading?
   /// How far behind NOW() a device's time was, by type and device.
   private var behind: [TaskType: (device: String, seconds: Int?)] = [:]
@@ -67,8 +68,19 @@ final class Diagnosis {
     } else {
       // Another node says it.
       warnings.forget("groups")
+      warnings.forget(RivalPolicy.key)
+      rivals.follows()
       groups = LookPolicy(first: Self.groupPatience, interval: Self.groupInterval)
     }
+  }
+
+  /// The rows of the other nodes, as a report of this one found them.
+  func heard(_ others: [RivalPolicy.Row], leads: Bool, _ settings: Settings) {
+    guard leads, self.leads() else { return rivals.follows() }
+    observe(
+      rivals.leads(
+        others, groups: settings.groups, isClustered: settings.isClustered, masterTimeout: settings.masterTimeout,
+        period: settings[.poller].frequency, at: .nanoseconds(MonotonicTime.now.nanoseconds)))
   }
 
   private func observe(_ finding: Finding) {
@@ -123,8 +135,7 @@ final class Diagnosis {
     sql.submit({ connection throws(DatabaseError) in try DiagnosisAnswer.Clocks(connection, questions) }) { [weak self] answer in
       guard let self else { return }
       guard case .success(let found) = answer else {
-        clocks.failed()
-        return complain(answer)
+        return complain(answer, &clocks)
       }
       for (type, device, _) in questions { behind[type] = (device, found.behind[type]) }
       isReadOnly = found.isReadOnly
@@ -150,8 +161,7 @@ final class Diagnosis {
       [weak self] answer in
       guard let self else { return }
       guard case .success(let found) = answer else {
-        groups.failed()
-        return complain(answer)
+        return complain(answer, &groups)
       }
       observe(GroupCoveragePolicy.judge(devices: found.devices, own: own, others: found.others))
       groups.answered(isUrgent: warnings.isUndecided("groups"), isActive: warnings.isActive("groups"))
@@ -159,8 +169,10 @@ final class Diagnosis {
   }
 
   /// An outage is told by the connection itself.
-  private func complain<Value>(_ answer: Result<Value, DatabaseError>) {
-    if case .failure(let error) = answer, !error.isOutage { log.debug("a look for faults failed: \(error)") }
+  private func complain<Value>(_ answer: Result<Value, DatabaseError>, _ look: inout LookPolicy) {
+    guard case .failure(let error) = answer else { return }
+    look.failed(passes: error.isOutage || error.isTransient)
+    if !error.isOutage, !error.isTransient { log.debug("a look for faults failed: \(error)") }
   }
 }
 

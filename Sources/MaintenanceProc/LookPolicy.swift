@@ -40,8 +40,11 @@ struct LookPolicy: Equatable, Sendable {
     self.isActive = isActive
   }
 
-  /// There was no answer: nothing is known that was not known before.
-  mutating func failed() { isAsked = false }
+  /// There was no answer: nothing is known that was not known before. `passes`: what kept it will be over soon, so it is asked again at once.
+  mutating func failed(passes: Bool = false) {
+    isAsked = false
+    if passes { askedAt = nil }
+  }
 
   /// What was answered, or will be to the question under way, is of the past: the configuration has changed.
   mutating func forgetAnswer() { isStale = true }

@@ -21,7 +21,7 @@ final class NodeDuty: ChildDuty {
   private var reportedMaster: Bool?
   private var reportedRows = 0
   private var reporting = false
-  private var failing = false
+  private var refusals = RefusalPolicy()
   private var lookedAt: MonotonicTime?
   private var twins = TwinPolicy()
   private let diagnosis: Diagnosis
@@ -65,13 +65,14 @@ final class NodeDuty: ChildDuty {
     reportedAt = now
     reportedMaster = isMaster
     reportedRows = max(reportedRows, report.rows.count)
-    sql.submit({ connection throws(DatabaseError) in try report.write(connection) }) { [weak self] answer in
+    // Done twice, its own first half would look like a twin.
+    sql.submit(repeats: false, { connection throws(DatabaseError) in try report.write(connection) }) { [weak self] answer in
       guard let self else { return }
       reporting = false
       switch answer {
       case .success(let written):
-        if failing { log.notice("the node's report is written again") }
-        failing = false
+        if refusals.worked() { log.notice("the node's report is written again") }
+        diagnosis.heard(written.others, leads: isMaster, settings)
         if !settings.flags.multiple, twins.wrote(before: written.before, after: written.after, at: .nanoseconds(now.nanoseconds)) {
           log.warning(
             """
@@ -80,10 +81,12 @@ final class NodeDuty: ChildDuty {
             """)
         }
       case .failure(let error):
-        // An outage is told by the connection itself; the report follows when it is over.
-        if error.isOutage { reportedMaster = nil }
-        if !error.isOutage, !failing { log.error("can't write the node's report to poller_cluster: \(error)") }
-        failing = failing || !error.isOutage
+        twins.failed()
+        // An outage is told by the connection itself; the report follows when it is over, as it does after what passes.
+        if error.isOutage || error.isTransient { reportedMaster = nil }
+        guard !error.isOutage else { return }
+        let answer = refusals.refused(isTransient: error.isTransient, at: .nanoseconds(MonotonicTime.now.nanoseconds), random: 0)
+        if answer.isSaid { log.error("can't write the node's report to poller_cluster: \(error)") }
       }
     }
   }
@@ -109,7 +112,9 @@ final class NodeDuty: ChildDuty {
     let (base, nodeID, known) = (settings.base, settings.nodeID, settings.fingerprint)
     sql.submit({ connection throws(DatabaseError) in try SourceFingerprint.read(connection, base: base, nodeID: nodeID) }) {
       [weak self] answer in
-      guard let self, case .success(let found) = answer, found != known, settings.fingerprint == known else { return }
+      guard let self else { return }
+      if case .failure(let error) = answer, error.isOutage || error.isTransient { lookedAt = nil }
+      guard case .success(let found) = answer, found != known, settings.fingerprint == known else { return }
       send(.reloadWanted(reason: "a setting was changed"))
     }
   }

@@ -63,7 +63,12 @@ struct NodeReport: Sendable {
     /// When the row was reported before this report; nil = it is new.
     var before: String?
     var after: String
+    /// The other living nodes, if this one leads: as they were before the report cleared anything in their rows.
+    var others: [RivalPolicy.Row] = []
   }
+
+  /// A node of ours reports every 30 s, one of Python's each polling period.
+  private static let leastAge = 180
 
   /// Name and groups are written with a new row only: later they are the admin's.
   ///
@@ -92,12 +97,23 @@ struct NodeReport: Sendable {
       throw DatabaseError(kind: .statement, number: 0, text: "the row of this node in poller_cluster can't be found again")
     }
     try writeRows(connection, parent: id)
+    var others: [RivalPolicy.Row] = []
     if let staleMasterAge {
+      let sql = """
+        SELECT `node_id`, `poller_name`, `poller_groups`, `master`, \(ServerZone.age("`last_report`")) FROM `poller_cluster`
+        WHERE `node_id` <> ? AND \(ServerZone.age("`last_report`")) < ?
+        """
+      for row in try connection.query(sql, [.text(nodeID), .int(Int64(Self.leastAge))]) {
+        others.append(
+          .init(
+            node: row[0].text ?? "", name: row[1].text ?? "", groups: row[2].text ?? "", isMaster: row[3].int == 1,
+            age: .seconds(row[4].int ?? 0)))
+      }
       try connection.query(
         "UPDATE `poller_cluster` SET `master` = 0 WHERE `master` = 1 AND `node_id` <> ? AND \(ServerZone.age("`last_report`")) > ?",
         [.text(nodeID), .int(staleMasterAge.components.seconds)])
     }
-    return Written(before: known?[1].text, after: row[1].text ?? "")
+    return Written(before: known?[1].text, after: row[1].text ?? "", others: others)
   }
 
   private func writeRows(_ connection: DatabaseConnection, parent: Int64) throws(DatabaseError) {

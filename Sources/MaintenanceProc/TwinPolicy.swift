@@ -8,6 +8,9 @@ struct TwinPolicy: Equatable {
   private var seen = 0
   private var saidAt: Duration?
 
+  /// A report failed, and it is not known how much of it was written.
+  mutating func failed() { last = nil }
+
   /// `before`: the row's time before our report, `after`: ours. True: it is to be said now.
   mutating func wrote(before: String?, after: String, at now: Duration) -> Bool {
     defer { last = after }
