@@ -55,4 +55,26 @@ import Testing
     #expect(decide(&tick, wall: 1095, at: 0) == .wait(.seconds(5)))
     #expect(decide(&tick, wall: 1100, at: 5) == .run(boundary: 1100, missed: 0))
   }
+
+  /// Whatever a clock is set to, and however often: a run is never further away than a period and a tenth, before 1970 too.
+  @Test(arguments: [60, 300, 21600])
+  func nobodyWaitsLongerThanAPeriodHoweverTheClockIsSet(period: Int64) {
+    var tick = TickPolicy(period: .seconds(period), lastBoundary: nil)
+    let base: Int64 = 1_800_000_000
+    let steps = [0, 3600, -3600, 864_000, -864_000, 2_208_988_800 - base, 10 - base, -50 - base, -3000 - base, 0]
+    var monotonic: Int64 = 1000
+    for step in steps {
+      var waited: Int64 = 0
+      while case .wait(let wait) = decide(&tick, wall: base + step + waited, at: monotonic) {
+        #expect(wait > .zero && wait <= .seconds(period + period / 10), "\(step): \(wait)")
+        let seconds = max(1, wait.components.seconds)
+        (waited, monotonic) = (waited + seconds, monotonic + seconds)
+        guard waited <= 2 * period else { break }
+      }
+      #expect(waited <= period + period / 10, "\(step): \(waited) s")
+      if case .run(let boundary, _) = decide(&tick, wall: base + step + waited, at: monotonic) {
+        tick.ran(boundary: boundary, monotonic: .seconds(monotonic))
+      }
+    }
+  }
 }

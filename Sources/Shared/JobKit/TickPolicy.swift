@@ -1,13 +1,16 @@
 /// When a timer on epoch-aligned multiples of a period runs.
 ///
 /// Runs are told apart by their index, floor(wall clock / period): never the same index twice, several missed ones are one run, and
-/// after a backward jump of the clock the next run comes at most one period of monotonic time later.
+/// after a backward jump of the clock the next run comes at most one period (and a tenth) of monotonic time after the last.
 public struct TickPolicy: Equatable, Sendable {
   public var period: Duration
   /// Seconds since the epoch at which the last run's interval began; nil = there was none.
   public private(set) var lastBoundary: Int64?
   /// Monotonic time of the last run, for backward jumps of the wall clock; nil = it was in an earlier incarnation.
   private var lastRun: Duration?
+
+  /// A clock that is only made to run slower, to be right again, is behind by less than this part of a period.
+  private static let slewing = 10
 
   public enum Decision: Equatable, Sendable {
     case wait(Duration)
@@ -26,7 +29,8 @@ public struct TickPolicy: Equatable, Sendable {
   /// What to do at this moment. `wall` since the epoch, `monotonic` on any monotonic clock.
   public mutating func decide(wall: Duration, monotonic: Duration) -> Decision {
     let now = wall.components.seconds
-    let boundary = now - now % seconds
+    // Rounded down also before 1970, where a run's own offset leads on a machine without a clock of its own.
+    let boundary = now - ((now % seconds) + seconds) % seconds
     guard let last = lastBoundary else {
       lastBoundary = boundary
       lastRun = monotonic
@@ -44,7 +48,10 @@ public struct TickPolicy: Equatable, Sendable {
       if elapsed >= period { return .run(boundary: boundary, missed: 0) }
       return .wait(min(period - elapsed, untilNext(wall, boundary)))
     }
-    return .wait(untilNext(wall, boundary))
+    // Set back into the interval of the last run, the clock would make the next one come up to a period late.
+    guard let lastRun else { return .wait(untilNext(wall, boundary)) }
+    let left = lastRun + period + period / Self.slewing - monotonic
+    return left <= .zero ? .run(boundary: boundary, missed: 0) : .wait(min(left, untilNext(wall, boundary)))
   }
 
   /// Notes that the run of a boundary was begun.
