@@ -84,6 +84,7 @@ final class StandInChild {
       // An answer to a question that was never asked must do no harm.
       send(Upward.enqueued(number: number + 1000, results: []), to: channel)
       send(Upward.enqueued(number: number, results: payloads.map { OnDemandResult(payload: $0, outcome: outcome($0)) }), to: channel)
+    case .move(let directory): note("\(type.rawValue) move \(directory)")
     case .heartbeats(let heartbeats): note("\(type.rawValue) heartbeats \(heartbeats.keys.map(\.rawValue).sorted().joined(separator: ","))")
     case .listLocks(let number):
       note("\(type.rawValue) listLocks")

@@ -34,12 +34,12 @@ public final class JobTable {
   }
 
   /// -1: anonymous memory.
-  private let fd: Int32
+  private(set) var fd: Int32
   private(set) var base: UnsafeMutableRawPointer
   private var mappedSize: Int
   public private(set) var slotCount: Int
   /// False: no space for a file; scripts of this incarnation can't be adopted.
-  public let isPersistent: Bool
+  public var isPersistent: Bool { fd >= 0 }
   public private(set) var condition = Condition.new
   private let place: MachineIdentity
   /// Of the seals of its slots.
@@ -52,7 +52,6 @@ public final class JobTable {
     self.base = base
     self.mappedSize = size
     self.slotCount = slots
-    self.isPersistent = fd >= 0
   }
 
   deinit {
@@ -202,6 +201,15 @@ public final class JobTable {
     mappedSize = size
     slotCount = wanted
     base.storeBytes(of: UInt32(slotCount), toByteOffset: Header.slotCount, as: UInt32.self)
+  }
+
+  /// The same contents in another file, which is this table's from now on.
+  func adopt(descriptor: Int32, base: UnsafeMutableRawPointer, size: Int) {
+    shim_unmap(self.base, mappedSize)
+    if fd >= 0 { close(fd) }
+    fd = descriptor
+    self.base = base
+    mappedSize = size
   }
 
   // MARK: Header

@@ -30,6 +30,8 @@ public enum Downward: Codable, Sendable, Equatable {
   case enqueue(number: Int, payloads: [String])
   /// All locks that the child can see: in a cluster everybody's, alone its own.
   case listLocks(number: Int)
+  /// Where job table, cool-downs and pipes are from now on: the runtime directory was removed and could not be made anew in its place.
+  case move(runtimeDirectory: String)
   /// For the child that reports about the node: what the children that run have said last, by type.
   case heartbeats([TaskType: Heartbeat])
 }

@@ -23,8 +23,10 @@ public enum RuntimeDirectory {
     return parents
   }
 
-  /// Makes (or finds) the folder for a running service. Throws the last error when no candidate works.
-  public static func prepare(base: String, instance: Int32?, runtimeDirectory: String?) throws(SystemError) -> String {
+  /// Makes (or finds) the folder for a running service. `accept` has the last word about each candidate. Throws the last error when none works.
+  public static func prepare(
+    base: String, instance: Int32?, runtimeDirectory: String?, accept: (String) throws(SystemError) -> Void = { _ in }
+  ) throws(SystemError) -> String {
     let user = geteuid()
     var last = SystemError("make a runtime directory", number: ENOENT)
     for parent in candidates(runtimeDirectory: runtimeDirectory, user: user) {
@@ -32,6 +34,7 @@ public enum RuntimeDirectory {
       do throws(SystemError) {
         try makePrivate(parent, user: user, given: parent == runtimeDirectory)
         try makePrivate(path, user: user, given: false)
+        try accept(path)
         return path
       } catch {
         last = error
@@ -66,6 +69,6 @@ public enum RuntimeDirectory {
     guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == user else {
       throw SystemError("use \(path), which is not ours", number: EPERM)
     }
-    if !given && status.st_mode & 0o077 != 0 && chmod(path, 0o700) != 0 { throw SystemError("chmod \(path)") }
+    if !given && status.st_mode & 0o777 != 0o700 && chmod(path, 0o700) != 0 { throw SystemError("chmod \(path)") }
   }
 }

@@ -15,7 +15,7 @@ public final class ChildProcess {
   private let type: any SchedulerType
   private let makeDuty: (ChildDutySurroundings) -> (any ChildDuty)?
   private var duty: (any ChildDuty)?
-  private let runtimeDirectory: String
+  private var runtimeDirectory: String
   private let loop: EventLoop
   private let log: Logger
   private let channel: FrameChannel
@@ -27,6 +27,7 @@ public final class ChildProcess {
   private var engine: JobEngine?
   private var dispatch: Dispatch?
   private var onDemand: OnDemand?
+  private let keeper: TableKeeper
   private var earlyReaped: [(ProcessIdentity, ExitStatus)] = []
   private var beat: UInt64 = 0
   private var nextTurn = MonotonicTime(nanoseconds: 0)
@@ -66,6 +67,7 @@ public final class ChildProcess {
     makeDuty = duty
     self.runtimeDirectory = runtimeDirectory
     log = Logger(label: type.type.rawValue)
+    keeper = TableKeeper(type: type.type, log: log)
     loop = try EventLoop()
     channel = try FrameChannel(fd: ChildLaunch.channel, loop: loop, limit: FrameDecoder.downwardLimit)
   }
@@ -92,6 +94,7 @@ public final class ChildProcess {
       if let engine { engine.noteReaped(identity, status) } else { earlyReaped.append((identity, status)) }
     case .enqueue(let number, let payloads): enqueue(number, payloads)
     case .listLocks(let number): listLocks(number)
+    case .move(let directory): move(to: directory)
     case .heartbeats(let heartbeats): duty?.heard(heartbeats)
     }
   }
@@ -120,6 +123,11 @@ public final class ChildProcess {
         for page in LockPage.pages(of: found.locks, omitted: found.omitted) { channel.send(Upward.locks(number: number, page: page)) }
       }
     }
+  }
+
+  private func move(to directory: String) {
+    runtimeDirectory = directory
+    if let engine { keeper.keep(engine, in: directory) }
   }
 
   private func drain(kill: Bool) {
@@ -177,10 +185,9 @@ public final class ChildProcess {
       let table = try JobTable.open(path: ChildLaunch.jobTable(type.type, in: runtimeDirectory), slots: slots, place: place)
       return (table, table.generation == 1)
     } catch {
-      guard case .system(let failure) = error, failure.number == ENOSPC,
-        let table = JobTable.anonymous(slots: slots, place: place)
-      else { throw error }
-      log.error("\(failure): running without a job table, scripts can't be adopted after a crash; make room in \(runtimeDirectory)")
+      // Whatever the reason, a type that works without adoption is better than one that does not work.
+      guard case .system(let failure) = error, let table = JobTable.anonymous(slots: slots, place: place) else { throw error }
+      keeper.startedWithout(failure)
       return (table, true)
     }
   }
@@ -228,6 +235,7 @@ public final class ChildProcess {
       loop: loop, type: type, settings: settings, table: table, cooldowns: cooldowns, coordinator: coordinator, sql: sql,
       runtimeDirectory: runtimeDirectory, log: log)
     self.engine = engine
+    keeper.keep(engine, in: runtimeDirectory)
     for (identity, status) in earlyReaped { engine.noteReaped(identity, status) }
     earlyReaped = []
     engine.adopt()
@@ -265,6 +273,7 @@ public final class ChildProcess {
     member?.turn(at: now)
     dispatch?.turn(at: now)
     engine.turn(at: now)
+    keeper.turn(at: now)
     duty?.turn(at: now)
     sendHeartbeat()
   }
@@ -280,6 +289,7 @@ public final class ChildProcess {
     engine.fillHeartbeat(&heartbeat, at: .now)
     heartbeat.redisCommands = UInt64(clamping: member?.commandsSent ?? 0)
     duty?.fill(&heartbeat)
+    heartbeat.tableFailure = keeper.failure
     // A supervisor that does not read is stopped; old beats are worth nothing to it when it goes on.
     if channel.backlog < 4096 { channel.send(Upward.heartbeat(heartbeat)) }
   }

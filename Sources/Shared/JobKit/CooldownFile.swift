@@ -49,6 +49,9 @@ public final class CooldownFile {
     take(Self.read(fd, records), at: .now)
   }
 
+  /// The name still leads to this file.
+  public func isAt(_ path: String) -> Bool { FileIdentity.of(path: path) == FileIdentity.of(descriptor: fd) }
+
   deinit { close(fd) }
 
   /// Failures in a row of this device so far.

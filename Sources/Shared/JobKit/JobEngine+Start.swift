@@ -91,9 +91,11 @@ extension JobEngine {
   }
 
   func output(of slot: JobSlot) throws(SystemError) -> SlotOutput {
-    if let output = slot.output { return output }
     let path = ChildLaunch.output(type.type, slot: slot.index, in: runtimeDirectory)
-    let output = try SlotOutput(path: path, loop: loop) { [weak self, weak slot] bytes in
+    // One whose name is gone would not be found by a successor; a script that has it keeps it.
+    if let output = slot.output, output.isAt(path) || slot.identity != nil { return output }
+    slot.output = nil
+    let output = try SlotOutput(path: path, loop: loop, writer: slot.identity?.pid) { [weak self, weak slot] bytes in
       if let self, let slot { receive(bytes, from: slot) }
     }
     slot.output = output

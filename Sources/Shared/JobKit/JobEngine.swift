@@ -11,11 +11,11 @@ public final class JobEngine {
   let loop: EventLoop
   let type: any SchedulerType
   let table: JobTable
-  let cooldowns: CooldownFile?
+  var cooldowns: CooldownFile?
   let coordinator: any Coordinator
   let sql: SQLThread
   let router: OutputRouter
-  let runtimeDirectory: String
+  var runtimeDirectory: String
   let log: Logger
   private let plainEnvironment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
   private var cachedEnvironment: [CText]

@@ -15,7 +15,67 @@ final class SlotOutput {
   private let loop: EventLoop
   private let onBytes: (UnsafeRawBufferPointer) -> Void
 
-  init(path: String, loop: EventLoop, onBytes: @escaping (UnsafeRawBufferPointer) -> Void) throws(SystemError) {
+  /// Where there can be no FIFO (no runtime directory, one without space or rights) it is a pipe without a name: what a successor would
+  /// have to read is lost then, and with it a script that goes on writing. `writer`: a script that has the pipe already, whatever became of its name.
+  init(
+    path: String, loop: EventLoop, writer: Int32? = nil, onBytes: @escaping (UnsafeRawBufferPointer) -> Void
+  ) throws(SystemError) {
+    let ends: (script: Int32, reader: Int32)
+    if let writer, let found = Self.lost(path, writer) {
+      ends = found
+    } else {
+      do throws(SystemError) { ends = try Self.named(path) } catch { ends = try Self.unnamed() }
+    }
+    scriptEnd = ends.script
+    readEnd = ends.reader
+    self.loop = loop
+    self.onBytes = onBytes
+    do throws(SystemError) {
+      try loop.watch(readEnd, for: .readable) { [weak self] _ in self?.drain(budget: Self.budget) }
+    } catch {
+      close(scriptEnd)
+      close(readEnd)
+      throw error
+    }
+  }
+
+  /// The name still leads to this pipe.
+  func isAt(_ path: String) -> Bool { FileIdentity.of(path: path) == FileIdentity.of(descriptor: scriptEnd) }
+
+  private static func unnamed() throws(SystemError) -> (script: Int32, reader: Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { throw SystemError("pipe") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    // Read-write, as with the FIFO: the script is its own reader of last resort.
+    let script = open("/proc/self/fd/\(ends[1])", O_RDWR | O_CLOEXEC)
+    guard script >= 0 else {
+      let error = SystemError("open a pipe for reading and writing")
+      for end in ends { close(end) }
+      throw error
+    }
+    close(ends[1])
+    return (script, ends[0])
+  }
+
+  /// The FIFO of this slot that a script still has as its standard error, though its name is gone. Only the kernel's own word for that counts.
+  private static func lost(_ path: String, _ pid: Int32) -> (script: Int32, reader: Int32)? {
+    let link = "/proc/\(pid)/fd/2"
+    var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let length = readlink(link, &target, target.count)
+    let name = "/" + (path.split(separator: "/").last ?? "") + " (deleted)"
+    guard length > 0, String(decoding: target[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self).hasSuffix(name) else { return nil }
+    let reader = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard reader >= 0 else { return nil }
+    let script = open(link, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+    guard script >= 0 else {
+      close(reader)
+      return nil
+    }
+    return (script, reader)
+  }
+
+  private static func named(_ path: String) throws(SystemError) -> (script: Int32, reader: Int32) {
     if mkfifo(path, 0o600) != 0 && errno != EEXIST { throw SystemError("mkfifo \(path)") }
     let scriptEnd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
     guard scriptEnd >= 0 else { throw SystemError("open \(path)") }
@@ -28,17 +88,7 @@ final class SlotOutput {
       if readEnd >= 0 { close(readEnd) }
       throw error
     }
-    self.scriptEnd = scriptEnd
-    self.readEnd = readEnd
-    self.loop = loop
-    self.onBytes = onBytes
-    do throws(SystemError) {
-      try loop.watch(readEnd, for: .readable) { [weak self] _ in self?.drain(budget: Self.budget) }
-    } catch {
-      close(scriptEnd)
-      close(readEnd)
-      throw error
-    }
+    return (scriptEnd, readEnd)
   }
 
   deinit {

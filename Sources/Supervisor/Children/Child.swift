@@ -9,7 +9,7 @@ final class Child {
   struct Surroundings {
     let loop: EventLoop
     let lookup: ExecutableLookup
-    let runtimeDirectory: String
+    let place: RuntimePlace
     let healthyThreshold: Duration
     /// Output of children is inherited; their input is this.
     let null: Int32
@@ -113,6 +113,12 @@ final class Child {
     send(.reaped(pid: orphan.process.pid, startTime: orphan.process.startTime, status: orphan.status))
   }
 
+  /// The runtime directory is another one now.
+  func move(to directory: String) {
+    guard machine.isAlive else { return }
+    send(.move(runtimeDirectory: directory))
+  }
+
   /// What the children have said last, for the one that reports about the node. It is worth nothing later: a child that is not ready
   /// gets none.
   func inform(_ heartbeats: [TaskType: Heartbeat]) {
@@ -177,7 +183,7 @@ final class Child {
       throw error
     }
     var program = Program(
-      path: path, arguments: ChildLaunch.arguments(runtimeDirectory: surroundings.runtimeDirectory),
+      path: path, arguments: ChildLaunch.arguments(runtimeDirectory: surroundings.place.directory),
       environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: surroundings.null, output: STDOUT_FILENO,
       error: STDERR_FILENO)
     program.channel = ends[1]

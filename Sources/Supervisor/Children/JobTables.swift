@@ -10,11 +10,11 @@ struct JobTables {
     var terminatedAt: MonotonicTime?
   }
 
-  let directory: String
+  let runtime: RuntimePlace
   let place: MachineIdentity
 
   private func table(_ type: TaskType) -> JobTable? {
-    JobTable.reader(path: ChildLaunch.jobTable(type, in: directory), place: place)
+    JobTable.reader(path: ChildLaunch.jobTable(type, in: runtime.directory), place: place)
   }
 
   /// Slots with a process that lives. What a slot of garbage says about deadlines and jobs is not believed.

@@ -23,7 +23,9 @@ struct RunCommand: ParsableCommand {
     log.level = node.debug ? .debug : node.verbose ? .info : .warning
     let base = try node.resolveBase()
     let lock = try takeLock(base)
-    let code = try serve(base)
+    // The zone's file is read once; nothing of the loop is to be the first to ask for it.
+    tzset()
+    let code = try serve(base, lock)
     // The lock lives until here.
     withExtendedLifetime(lock) {}
     throw ExitCode(code)
@@ -34,29 +36,33 @@ struct RunCommand: ParsableCommand {
     do throws(InstanceLock.Refusal) { return try InstanceLock.take(base: base) } catch { throw Refusal(2, error.description) }
   }
 
-  private func serve(_ base: String) throws -> Int32 {
+  private func serve(_ base: String, _ lock: InstanceLock?) throws -> Int32 {
     let instance = node.multiple ? getpid() : nil
-    let directory: String
     // Names that may be relative, before the working directory changes.
     let lookup = ExecutableLookup()
-    do throws(SystemError) {
-      let prepared = try RuntimeDirectory.prepare(
-        base: base, instance: instance, runtimeDirectory: ScriptEnvironment.value("RUNTIME_DIRECTORY"))
-      directory = BaseDirectory.resolved(prepared)?.string ?? prepared
+    let given = ScriptEnvironment.value("RUNTIME_DIRECTORY").map(Self.absolute)
+    let place: RuntimePlace
+    do throws(RuntimePlace.Refusal) {
+      place = try RuntimePlace(base: base, instance: instance, given: given, lock: lock?.identity)
     } catch {
-      throw Refusal(2, "there is no place for the job tables: \(error). Set RuntimeDirectory=librenms-dispatcher in the unit, or make one")
+      throw Refusal(2, error.description)
     }
-    var options = Supervisor.Options(base: base, runtimeDirectory: directory)
+    var options = Supervisor.Options(place: place, lock: lock)
     options.lookup = lookup
     options.configurationArguments = node.passedOn(base: base)
     options.healthyThreshold = try healthyThreshold() ?? options.healthyThreshold
-    Logger(label: "supervisor").notice("\(ProductVersion.text) for \(base), runtime directory \(directory)")
+    Logger(label: "supervisor").notice("\(ProductVersion.text) for \(base), runtime directory \(place.directory)")
     for warning in ProcessStart.limitWarnings() { Logger(label: "supervisor").warning("\(warning)") }
     // Not the starter's directory, which could never be unmounted.
     if chdir(base) != 0 { chdir("/") }
     let code = try Supervisor(options).run()
-    if instance != nil { remove(directory) }
+    if instance != nil { remove(place.directory) }
     return code
+  }
+
+  private static func absolute(_ path: String) -> String {
+    guard !path.isEmpty, !path.hasPrefix("/"), let working = BaseDirectory.resolved(".")?.string else { return path }
+    return working + "/" + path
   }
 
   /// How long a child must have been ready to count as healthy, in seconds; shortened by tests.

@@ -13,6 +13,7 @@ final class OperatorSocket {
   private let log: Logger
   private let fd: Int32
   private let path: String
+  private var identity: FileIdentity?
   private var clients: [ObjectIdentifier: OperatorConnection] = [:]
   var onRequest: ((OperatorRequest, @escaping (OperatorReply) -> Void) -> Void)?
 
@@ -31,6 +32,7 @@ final class OperatorSocket {
       Glibc.close(fd)
       throw error
     }
+    identity = FileIdentity.of(path: path)
     try loop.watch(fd, for: .readable) { [weak self] _ in self?.accept() }
   }
 
@@ -57,10 +59,13 @@ final class OperatorSocket {
     }
   }
 
+  /// Its name still leads to it.
+  var isInPlace: Bool { identity != nil && FileIdentity.of(path: path) == identity }
+
   func close() {
     for client in clients.values { client.close() }
     loop.unwatch(fd)
     Glibc.close(fd)
-    unlink(path)
+    if isInPlace { unlink(path) }
   }
 }

@@ -173,8 +173,9 @@ final class ControlGroups {
   }
 
   private func write(_ text: String, to path: String) throws(SystemError) {
-    // Without O_CREAT, which these files refuse.
-    let fd = open(path, O_WRONLY | O_CLOEXEC)
+    // Without O_CREAT, which these files refuse. Non-blocking: a limit below what is in use is otherwise reclaimed by the writer, which may
+    // take seconds; since Linux 6.16 whoever allocates next does it.
+    let fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else { throw SystemError("open \(path)") }
     defer { close(fd) }
     var text = text

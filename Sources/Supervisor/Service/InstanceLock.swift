@@ -11,9 +11,24 @@ struct InstanceLock {
   // Never closed: closing any descriptor of the file would end the lock.
   private let fd: Int32
 
+  static func path(_ base: String) -> String { base + "/.lock.service" }
+
+  /// The file that is locked, whatever has its name by now.
+  var identity: FileIdentity? { FileIdentity.of(descriptor: fd) }
+
   /// Throws when another dispatcher works on `base`, or when that can't be found out.
   static func take(base: String) throws(Refusal) -> InstanceLock {
-    let path = base + "/.lock.service"
+    let lock = try takeFile(base: base)
+    if let python = PythonService.find(base: base) {
+      throw Refusal(
+        description: "the Python service runs as process \(python) (\(base)/librenms-service.py). Stop it first, or allow both with -m")
+    }
+    return lock
+  }
+
+  /// The lock alone. It may wait for the file server of `base`. `held`: the file that this process has locked already.
+  static func takeFile(base: String, held: FileIdentity? = nil) throws(Refusal) -> InstanceLock {
+    let path = path(base)
     let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard fd >= 0 else {
       let error = SystemError("open")
@@ -22,6 +37,7 @@ struct InstanceLock {
       )
     }
     let status = shim_lock(fd)
+    defer { if status < 0, FileIdentity.of(descriptor: fd) != held { close(fd) } }
     if status == -EAGAIN {
       let holder = shim_lock_holder(fd)
       let who = holder > 0 ? "process \(holder)" : "a process that this one can't see"
@@ -32,17 +48,13 @@ struct InstanceLock {
       let error = SystemError("lock", number: -status)
       throw Refusal(description: "can't lock \(path): \(error.reason). Allow several instances with -m if the file system has no locks")
     }
-    if let python = PythonService.find(base: base) {
-      throw Refusal(
-        description: "the Python service runs as process \(python) (\(base)/librenms-service.py). Stop it first, or allow both with -m")
-    }
     return InstanceLock(fd: fd)
   }
 
   /// For a command that no service may run beside: the lock if there is one to take, for this process and what it turns into by exec.
   /// nil: there is no lock file, so nobody holds it, and a command of another user must not make it.
   static func hold(base: String) throws(Refusal) -> InstanceLock? {
-    let path = base + "/.lock.service"
+    let path = path(base)
     var fd = open(path, O_RDWR)
     let writable = fd >= 0
     if !writable { fd = open(path, O_RDONLY) }

@@ -37,6 +37,7 @@ extension Supervisor {
 
   func isHealthy(_ now: MonotonicTime) -> Bool {
     watchdog.mayRefreshHealthFile(wantedConditions(now), now: now.sinceBoot) && !mainChildren.contains { standstills[$0.type] != nil }
+      && complaints.allSatisfy { !$0.isFatal }
   }
 
   /// Why a type does not do its work although its servers answer; nil: it does, or something else is said of it.

@@ -69,7 +69,8 @@ extension Supervisor {
     case .health:
       let healthy = isHealthy(now) && stopping == nil
       let idle = watchdog.idleFor(now: now.sinceBoot).map { ", nothing polled for \(StatusText.age($0))" } ?? ""
-      answer(OperatorReply(ok: healthy, text: "\(healthy ? "healthy" : "not healthy")\(idle): \(statusText(now))"))
+      let places = complaints.map { "\($0.text); " }.joined()
+      answer(OperatorReply(ok: healthy, text: "\(healthy ? "healthy" : "not healthy")\(idle): \(places)\(statusText(now))"))
     case .poll: enqueue(.poller, request.devices ?? [], answer)
     case .discover: enqueue(.discovery, request.devices ?? [], answer)
     case .locks: listLocks(answer)
@@ -87,7 +88,7 @@ extension Supervisor {
       case .draining: "stopping"
       }
     return StatusReport(
-      version: ProductVersion.text, pid: getpid(), base: options.base, node: settings?.nodeID, name: settings?.pollerName,
+      version: ProductVersion.text, pid: getpid(), base: place.base, node: settings?.nodeID, name: settings?.pollerName,
       uptime: (now - startedAt).inSeconds, phase: name, summary: statusText(now, running), healthy: isHealthy(now),
       epoch: epoch, warnings: warnings(), types: children.map { describe($0, now, running) },
       jobs: children.flatMap { running[$0.type] ?? [] }.map { describe($0, now) })
@@ -95,7 +96,7 @@ extension Supervisor {
 
   /// What the node's diagnosis has found. A child's messages are gossip, so they are cut and counted here too.
   private func warnings() -> [String] {
-    children.flatMap { $0.heartbeat?.warnings ?? [] }.prefix(16).map { StatusText.clip($0, to: 800) }
+    complaints.map(\.text) + children.flatMap { $0.heartbeat?.warnings ?? [] }.prefix(16).map { StatusText.clip($0, to: 800) }
   }
 
   private func describe(_ child: Child, _ now: MonotonicTime, _ running: Running) -> StatusReport.Child {

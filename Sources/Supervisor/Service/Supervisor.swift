@@ -10,8 +10,9 @@ import Logging
 /// `Supervisor+Health`, what it says about itself in `Supervisor+Report`.
 final class Supervisor {
   struct Options {
-    var base: String
-    var runtimeDirectory: String
+    var place: RuntimePlace
+    /// nil: several instances are allowed.
+    var lock: InstanceLock?
     /// The flags that the helper is to know too.
     var configurationArguments: [String] = []
     var healthyThreshold = Duration.seconds(60)
@@ -40,7 +41,11 @@ final class Supervisor {
   let children: [Child]
   let startedAt = MonotonicTime.now
   private var signals: SignalSource?
-  private var socket: OperatorSocket?
+  var socket: OperatorSocket?
+  let place: RuntimePlace
+  let baseWatch: BaseWatch
+  /// Why the runtime directory can't be made anew, as it was said.
+  var placeFailure: String?
   private var tickDue: MonotonicTime
 
   var orphans = OrphanStatuses()
@@ -73,6 +78,7 @@ final class Supervisor {
   /// Takes over signals and the reaping of this process. Throws `SystemError` when the kernel refuses what everything rests on.
   init(_ options: Options) throws {
     self.options = options
+    place = options.place
     loop = try EventLoop()
     notifier = ServiceNotifier(log: log)
     try SystemError.check(shim_set_subreaper(), "become the reaper of orphans")
@@ -80,14 +86,15 @@ final class Supervisor {
     let groups = ControlGroups(types: SupervisedTypes.all, location: ControlGroupLocation.current().unified, log: log)
     self.groups = groups
     let surroundings = Child.Surroundings(
-      loop: loop, lookup: options.lookup, runtimeDirectory: options.runtimeDirectory, healthyThreshold: options.healthyThreshold,
+      loop: loop, lookup: options.lookup, place: options.place, healthyThreshold: options.healthyThreshold,
       null: null, groups: groups)
     children = SupervisedTypes.all.map { Child(type: $0, surroundings: surroundings) }
     healthFile = try HealthFile(loop: loop, log: log)
     logWatchdog = try LogWatchdog(loop: loop, log: log)
     loader = ConfigurationLoader(
       loop: loop, log: log, lookup: options.lookup, arguments: options.configurationArguments, groups: groups)
-    tables = JobTables(directory: options.runtimeDirectory, place: .current())
+    tables = JobTables(runtime: options.place, place: .current())
+    baseWatch = try BaseWatch(base: options.place.base, lock: options.lock, loop: loop, log: log)
     enforcer = DeadlineEnforcer(tables: tables, log: log)
     watchdog = WatchdogPolicy(now: startedAt.sinceBoot)
     tickDue = startedAt + Self.tickInterval
@@ -129,16 +136,6 @@ final class Supervisor {
         self?.considerReload()
       }
       child.onChange = { [weak self] in self?.changed() }
-    }
-  }
-
-  private func openSocket() {
-    do throws(SystemError) {
-      let socket = try OperatorSocket(directory: options.runtimeDirectory, loop: loop, log: log)
-      socket.onRequest = { [weak self] request, answer in self?.serve(request, answer) }
-      self.socket = socket
-    } catch {
-      log.error("status, health and reload won't find this service: \(error)")
     }
   }
 
@@ -184,6 +181,7 @@ final class Supervisor {
     observeFitness(now)
     considerReadiness()
     watchLog(now)
+    watchPlace(now)
     considerReload()
     pressStop(now)
     informReporter(now)
