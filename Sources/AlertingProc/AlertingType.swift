@@ -5,9 +5,6 @@ import JobKit
 /// Alerting: `alerts.php` on epoch-aligned multiples of the period, one at a time in the whole cluster.
 struct AlertingType: SchedulerType {
   static let alerts = "alerts"
-  /// Of a lock that nobody renews: so long no alerts are sent when a node dies over its run. A child
-  /// that is silent for half of it is replaced.
-  private static let lockLifetime = Duration.seconds(60)
 
   let type = TaskType.alerting
   /// Ours alone (`alerting.alerts`): Python nodes have no lock for it.
@@ -20,11 +17,6 @@ struct AlertingType: SchedulerType {
   func queueGroups(_ settings: Settings) -> [Int] { [0] }
 
   func slots(_ settings: Settings) -> Int { 1 }
-
-  func lockLifetime(_ settings: Settings) -> Duration { Self.lockLifetime }
-
-  /// It is renewed.
-  func lockAge(remaining: Duration, _ settings: Settings) -> Duration? { nil }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     [

@@ -9,9 +9,6 @@ import JobKit
 struct BillingType: SchedulerType {
   static let poll = "poll"
   static let calculate = "calculate"
-  /// Of a lock that nobody renews: so long a bill is left alone when a node dies over its run. A child
-  /// that is silent for half of it is replaced.
-  private static let lockLifetime = Duration.seconds(60)
 
   let type = TaskType.billing
   /// Ours alone (`billing.poll`, `billing.calculate`): Python nodes have no locks for it.
@@ -23,11 +20,6 @@ struct BillingType: SchedulerType {
   func queueGroups(_ settings: Settings) -> [Int] { [0] }
 
   func slots(_ settings: Settings) -> Int { 1 }
-
-  func lockLifetime(_ settings: Settings) -> Duration { Self.lockLifetime }
-
-  /// It is renewed.
-  func lockAge(remaining: Duration, _ settings: Settings) -> Duration? { nil }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     [

@@ -8,10 +8,10 @@ struct InstanceChecks {
 
   var checks: [Check] {
     let wayOut = "stop and disable it (systemctl disable --now librenms.service) before the dispatcher is started"
-    let services = Self.processes().filter { runsPythonService($0) }
+    let services = PythonService.find(base: base)
     var checks: [Check] = services.map { .fail("instance", "librenms-service.py runs as process \($0)", wayOut) }
     if let holder = lockHolder(), !services.contains(holder) {
-      let words = Self.arguments(holder)
+      let words = PythonService.arguments(of: holder)
       let name = words.first?.split(separator: "/").last.map(String.init) ?? "another process"
       checks.append(
         name.hasPrefix("librenms-dispatcher")
@@ -39,35 +39,5 @@ struct InstanceChecks {
     defer { close(descriptor) }
     let holder = shim_lock_holder(descriptor)
     return holder == 0 ? nil : holder
-  }
-
-  private func runsPythonService(_ pid: Int32) -> Bool {
-    let script = base + "/librenms-service.py"
-    return Self.arguments(pid).prefix(4).contains { word in
-      guard word.hasSuffix("librenms-service.py") else { return false }
-      if word.hasPrefix("/") { return Self.resolved(word) == Self.resolved(script) }
-      return Self.resolved("/proc/\(pid)/cwd/" + word) == Self.resolved(script)
-    }
-  }
-
-  private static func arguments(_ pid: Int32) -> [String] {
-    (FileText.read("/proc/\(pid)/cmdline", limit: 4096) ?? "").split(separator: "\0").map(String.init)
-  }
-
-  private static func processes() -> [Int32] {
-    guard let directory = opendir("/proc") else { return [] }
-    defer { closedir(directory) }
-    var pids: [Int32] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if let pid = Int32(name) { pids.append(pid) }
-    }
-    return pids
-  }
-
-  private static func resolved(_ path: String) -> String {
-    guard let real = realpath(path, nil) else { return path }
-    defer { free(real) }
-    return String(cString: real)
   }
 }

@@ -8,16 +8,6 @@ struct DiscoveryType: SchedulerType {
   let lockPrefix = "discovery.device."
   private let device = DeviceCheck(.discovered)
 
-  /// Until the next timed discovery, which would discover the device anyway.
-  func lockLifetime(_ settings: Settings) -> Duration {
-    let period = max(1, settings[.discovery].frequency.components.seconds)
-    let now = WallClock.now.components.seconds
-    return max(.seconds(period - now % period), .seconds(60))
-  }
-
-  /// Every lock of discovery ends at the next tick, whenever it was taken.
-  func lockAge(remaining: Duration, _ settings: Settings) -> Duration? { nil }
-
   func slots(_ settings: Settings) -> Int { settings[.discovery].workers }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {

@@ -1,3 +1,5 @@
+import Core
+
 /// Finds poller groups that have devices and no node that polls them.
 enum GroupCoveragePolicy {
   /// A row of `poller_cluster` that was reported lately.
@@ -14,7 +16,7 @@ enum GroupCoveragePolicy {
   /// `devices`: enabled devices by group. `own`: the groups that this node polls. `others`: living nodes beside it.
   static func judge(devices: [Int: Int], own: [Int], others: [Node]) -> Finding {
     var served = Set(own)
-    for node in others where node.polls ?? true { served.formUnion(groups(node.groups)) }
+    for node in others where node.polls ?? true { served.formUnion(PollerGroupList.parse(node.groups) ?? [0]) }
     let left = devices.filter { $0.value > 0 && !served.contains($0.key) }.sorted { $0.key < $1.key }
     let list = left.prefix(named).map { "\($0.key) (\($0.value) device\($0.value == 1 ? "" : "s"))" }.joined(separator: ", ")
     let rest = left.count > named ? " and \(left.count - named) more" : ""
@@ -26,16 +28,5 @@ enum GroupCoveragePolicy {
         settings in the web UI, or distributed_poller_group), start the node that should poll, or move the devices to another group
         """,
       relief: "every poller group with devices has a node again", onset: .seconds(50), calm: .zero)
-  }
-
-  /// As the dispatchers read it: anything that is no list of numbers means group 0.
-  static func groups(_ text: String) -> Set<Int> {
-    var groups: Set<Int> = []
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      let digits = part.filter { !$0.isWhitespace }
-      guard let group = Int(digits), group >= 0 else { return [0] }
-      groups.insert(group)
-    }
-    return groups
   }
 }

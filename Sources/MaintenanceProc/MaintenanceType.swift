@@ -32,9 +32,6 @@ struct MaintenanceType: SchedulerType {
   /// daily.sh may take an hour, and the schedule has to run each minute of it.
   func slots(_ settings: Settings) -> Int { (settings[.maintenance].enabled ? 1 : 0) + (settings.runsSchedule ? 1 : 0) }
 
-  /// Of the lock of an update. It is renewed; a node that dies over its update must not keep the others from theirs for a day.
-  func lockLifetime(_ settings: Settings) -> Duration { .seconds(300) }
-
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     var rules: [DispatchRule] = []
     if settings[.maintenance].enabled {

@@ -56,7 +56,8 @@ import Testing
   @Test(
     arguments: [
       (.int(0), [0]), (.int(7), [7]), (.int(-1), nil), (.string("0"), [0]), (.string("1,2"), [1, 2]), (.string(" 3 , 1,3 "), [3, 1]),
-      (.string(""), nil), (.string("1,"), nil), (.string("1,x"), nil), (.string("1,-2"), nil), (.string("1;2"), nil), (.double(1), nil),
+      (.string(""), nil), (.string("1,"), nil), (.string("1,x"), nil), (.string("1,-2"), nil), (.string("1;2"), nil), (.string("1 2"), nil),
+      (.string("1\t,\n2"), [1, 2]), (.double(1), nil),
       (.bool(true), nil), (.array([.int(1)]), nil),
     ] as [(JSONValue, [Int]?)])
   func groupsAreAllReadOrNone(raw: JSONValue, expected: [Int]?) {

@@ -104,11 +104,15 @@ import Testing
 
   @Test(
     arguments: [
-      ("0", [0]), ("0,1", [0, 1]), (" 3 , 12 ", [3, 12]), ("", [0]), ("a", [0]), ("1,,2", [0]), ("1,-2", [0]),
+      ("0", [0]), ("0,1", [0, 1]), (" 3 , 12 ", [3, 12]), ("", [0]), ("1 2", [0]), ("a", [0]), ("1,,2", [0]), ("1,-2", [0]),
       ("99999999999999999999", [0]),
     ] as [(String, Set<Int>)])
   func groupsAreReadAsTheDispatchersReadThem(text: String, groups: Set<Int>) {
-    #expect(GroupCoveragePolicy.groups(text) == groups)
+    let devices = Dictionary(uniqueKeysWithValues: [0, 1, 2, 3, 12].map { ($0, 1) })
+    let other = GroupCoveragePolicy.Node(groups: text, polls: true)
+    let uncovered = GroupCoveragePolicy.judge(devices: devices.filter { !groups.contains($0.key) }, own: [], others: [other])
+    let covered = GroupCoveragePolicy.judge(devices: devices.filter { groups.contains($0.key) }, own: [], others: [other])
+    #expect(uncovered.signal == .bad && covered.signal == .good, "\(text)")
   }
 
   // MARK: Capacity

@@ -6,28 +6,6 @@ import Testing
 @Suite struct LookupTests {
   @Test(
     arguments: [
-      (["/opt/librenms/librenms-service.py", "-v"], nil, true),
-      (["python3", "/opt/librenms/librenms-service.py"], nil, true),
-      (["/usr/bin/python3.11", "-u", "-W", "ignore", "/opt/librenms/librenms-service.py", "-v"], nil, true),
-      (["/usr/bin/python3", "librenms-service.py"], "/opt/librenms", true),
-      (["/usr/bin/python3", "./librenms-service.py"], "/opt/librenms", true),
-      (["python3", "../librenms/librenms-service.py"], "/opt/other", true),
-      (["python3", "librenms-service.py"], "/opt/other", false),
-      (["python3", "librenms-service.py"], nil, false),
-      (["python3", "/srv/librenms/librenms-service.py"], nil, false),
-      (["vi", "/opt/librenms/librenms-service.py"], nil, false),
-      (["python3", "-c", "print()", "/opt/librenms/librenms-service.py"], nil, false),
-      (["python3", "-m", "pylint", "/opt/librenms/librenms-service.py"], nil, false),
-      (["python3", "/usr/bin/black", "/opt/librenms/librenms-service.py"], nil, false),
-      (["grep", "librenms-service.py"], "/opt/librenms", false),
-      ([], "/opt/librenms", false),
-    ] as [([String], String?, Bool)])
-  func thePythonServiceIsKnownByWhatItRuns(arguments: [String], working: String?, isService: Bool) {
-    #expect(PythonService.runs(arguments, working: working, base: "/opt/librenms") == isService)
-  }
-
-  @Test(
-    arguments: [
       ("/flag", "/environment", "/working", true, "/flag"), (nil, "/environment", "/working", true, "/environment"),
       (nil, "", "/working", true, "/working"), (nil, nil, "/working", false, "/opt/librenms"), ("", nil, nil, true, "/opt/librenms"),
     ] as [(String?, String?, String?, Bool, String)])

@@ -105,10 +105,6 @@ public protocol SchedulerType: Sendable {
   var keepsTicks: Bool { get }
   /// Of work that is each node's own: the lock of the cluster that lets only one node do it at a time, nil = all may.
   func clusterLock(_ item: QueueItem) -> String?
-  /// How long a lock lives that nobody renews.
-  func lockLifetime(_ settings: Settings) -> Duration
-  /// For how long a lock of which so much remains has been held, if its lifetime tells; nil = it does not.
-  func lockAge(remaining: Duration, _ settings: Settings) -> Duration?
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand
   /// The script may have changed what the configuration is made of.
   func changesConfiguration(_ item: QueueItem) -> Bool
@@ -140,11 +136,15 @@ extension SchedulerType {
   public func queueGroups(_ settings: Settings) -> [Int] { settings.groups }
   public func changesConfiguration(_ item: QueueItem) -> Bool { false }
 
-  public func lockLifetime(_ settings: Settings) -> Duration { max(settings[type].frequency, .seconds(1)) }
+  /// How long a lock lives that nobody renews.
+  public func lockLifetime(_ settings: Settings) -> Duration {
+    LockLifetime.contract(type, settings, now: WallClock.now)
+  }
 
+  /// For how long a lock of which so much remains has been held, if its lifetime tells; nil = it does not.
   public func lockAge(remaining: Duration, _ settings: Settings) -> Duration? {
-    let age = lockLifetime(settings) - remaining
-    return age < .zero ? nil : age
+    guard let whole = LockLifetime.constant(type, settings) else { return nil }
+    return whole < remaining ? nil : whole - remaining
   }
 
   public func lockName(_ item: QueueItem) -> String { lockPrefix + (locksGroups ? String(item.group) : item.payload) }

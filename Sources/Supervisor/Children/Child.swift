@@ -293,7 +293,7 @@ final class Child {
   private func ready(_ epoch: Int, _ now: MonotonicTime) {
     guard let configuration, epoch <= configuration.epoch else { return misbehaved("it is ready for a configuration that it never got") }
     if readySince == nil { readySince = now }
-    silence?.becameReady(now: now.sinceBoot, shortestLock: SupervisedTypes.shortestLock(type, configuration.settings))
+    silence?.becameReady(now: now.sinceBoot, shortestLock: LockLifetime.shortest(type, configuration.settings))
     perform(machine.becameReady())
     if epoch == awaitedEpoch {
       awaitedEpoch = nil

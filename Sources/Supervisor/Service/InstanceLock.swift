@@ -19,7 +19,7 @@ struct InstanceLock {
   /// Throws when another dispatcher works on `base`, or when that can't be found out.
   static func take(base: String) throws(Refusal) -> InstanceLock {
     let lock = try takeFile(base: base)
-    if let python = PythonService.find(base: base) {
+    if let python = PythonService.find(base: base).first {
       throw Refusal(
         description: "the Python service runs as process \(python) (\(base)/librenms-service.py). Stop it first, or allow both with -m")
     }
@@ -67,7 +67,7 @@ struct InstanceLock {
         throw Refusal(description: "another instance works on \(base): \(who) holds \(path)")
       }
     }
-    if let python = PythonService.find(base: base) {
+    if let python = PythonService.find(base: base).first {
       throw Refusal(description: "the Python service runs as process \(python) (\(base)/librenms-service.py)")
     }
     return fd < 0 ? nil : InstanceLock(fd: fd)

@@ -84,7 +84,7 @@ extension Supervisor {
     }
     let text = failures.isEmpty ? "\(locks.count) locks" : failures.joined(separator: "; ")
     var reply = OperatorReply(ok: failures.isEmpty, text: text)
-    reply.locks = LockList(locks, omitted: omitted, own: own) { SupervisedTypes.lockLifetime($0, settings) }
+    reply.locks = LockList(locks, omitted: omitted, own: own) { LockLifetime.constant(lock: $0, settings) }
     return reply
   }
 }

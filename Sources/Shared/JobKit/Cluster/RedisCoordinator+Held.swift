@@ -89,7 +89,7 @@ extension RedisCoordinator {
 
   func renew(_ jobs: [TakenJob]) {
     guard !jobs.isEmpty else { return }
-    let ttl = max(self.ttl(), Self.shortestHold)
+    let ttl = LockLifetime.ofRunningJob(contract: self.ttl())
     commands.renew(jobs, ttl: ttl) { [weak self] result in
       guard let self, case .success(let reply) = result else { return }
       for (job, state) in zip(jobs, reply.elements ?? []) where state.integer != 1 {

@@ -75,7 +75,7 @@ extension RedisCoordinator {
       return answer(.empty)
     }
     // At once as long as a running job's lock is to live: a node that is frozen right after this can't renew it.
-    let ttl = max(self.ttl(), Self.shortestHold)
+    let ttl = LockLifetime.ofRunningJob(contract: self.ttl())
     taking.insert(owner.slot)
     let answered = { [weak self] (result: ClusterCommands.Take) in
       guard let self else { return }

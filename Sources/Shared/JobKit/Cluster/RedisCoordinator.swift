@@ -4,9 +4,6 @@ import Redis
 
 /// Queue and locks in Redis, shared by the nodes of a cluster, Python ones among them.
 public final class RedisCoordinator: Coordinator {
-  /// Locks of running jobs live at least this long without a renewal: a machine that is paused for half a minute keeps its devices.
-  static let shortestHold = Duration.seconds(60)
-
   public var onWake: (() -> Void)?
 
   let link: any ClusterLink

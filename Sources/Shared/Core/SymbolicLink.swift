@@ -1,9 +1,9 @@
 import Glibc
 
 /// Where links in /proc lead.
-enum SymbolicLink {
+public enum SymbolicLink {
   /// The target as it is written; nil when there is no such link or it may not be read.
-  static func read(_ path: String) -> String? {
+  public static func read(_ path: String) -> String? {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
     let length = readlink(path, &buffer, buffer.count)
     guard length > 0, length < buffer.count else { return nil }
