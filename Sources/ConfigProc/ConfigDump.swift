@@ -16,6 +16,13 @@ enum ConfigDump {
     case .ended(let status): throw DumpFailure(reason: "config dump ended with \(status)\(said(run))")
     }
     guard !run.overflowed else { throw DumpFailure(reason: "config dump is longer than \(ScriptRun.outputLimit >> 20) MiB") }
+    if let line = run.output.split(separator: 10, omittingEmptySubsequences: false).firstIndex(where: {
+      String(validating: $0, as: UTF8.self) == nil
+    }) {
+      throw DumpFailure(
+        reason:
+          "config dump has bytes that are no UTF-8 in its line \(line + 1): a setting in config.php or table config is in another encoding")
+    }
     guard let first = run.output.first(where: { !isSpace($0) }) else {
       throw DumpFailure(reason: "config dump is empty\(said(run))")
     }

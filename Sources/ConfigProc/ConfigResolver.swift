@@ -83,6 +83,8 @@ extension ConfigResolver {
     let bad = sources.dotenv.badLines
     for line in bad.prefix(10) { note(.warning, ".env line \(line) is skipped: it is neither NAME=value nor a comment") }
     if bad.count > 10 { note(.warning, ".env: \(bad.count - 10) more lines are skipped; is this the right file?") }
+    let lines = sources.dotenv.entries.mapValues(\.line)
+    for text in KnownVariables.complaints(environment: sources.environment.keys.sorted(), dotenv: lines) { note(.warning, text) }
     let nodeID = try nodeID()
     var settings = Settings(base: sources.base, nodeID: nodeID, pollerName: "")
     settings.flags = sources.flags

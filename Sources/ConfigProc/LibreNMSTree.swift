@@ -5,9 +5,19 @@ import Glibc
 struct LibreNMSTree {
   var base: String
 
-  /// An error names the file and the reason.
-  func dotenv(environment: [String: String]) throws(SystemError) -> DotenvFile {
-    DotenvFile(try Self.contents(base + "/.env"), environment: environment)
+  /// The message names file, reason and way out.
+  func dotenv(environment: [String: String]) throws(Refusal) -> DotenvFile {
+    let path = base + "/.env"
+    let bytes: [UInt8]
+    do throws(SystemError) {
+      bytes = try Self.contents(path)
+    } catch {
+      throw Refusal(
+        exitCode: 3,
+        message: "\(path) can't be read: \(error.reason). Is \(base) the LibreNMS directory (--base), and may this user read the file?")
+    }
+    if let complaint = DotenvEncoding.complaint(bytes, file: path) { throw Refusal(exitCode: 3, message: complaint) }
+    return DotenvFile(bytes, environment: environment)
   }
 
   /// Which command lines this version understands. The source files are looked at because asking PHP takes 0.3 s of CPU.
@@ -21,8 +31,11 @@ struct LibreNMSTree {
 
   /// Does `config.php` look as if it said where the database is? Old installations do.
   var configurationFileNamesDatabase: Bool {
-    FileText.read(base + "/config.php", limit: 1 << 20)?.contains("db_") ?? false
+    configurationFile.contains("db_")
   }
+
+  /// The text of `config.php`; empty where there is none.
+  var configurationFile: String { FileText.read(base + "/config.php", limit: 1 << 20) ?? "" }
 
   private static func contents(_ path: String) throws(SystemError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -77,6 +77,7 @@ final class Resolution {
     // Before everything else is read: what changes meanwhile makes a difference at the next look.
     let fingerprint = (try? SourceFingerprint.read(connection, base: reader.base, nodeID: reader.nodeID(sources))) ?? ""
     sources.dump = try dump(sources)
+    let differing = try settle(&sources, connection)
     do throws(DatabaseError) {
       sources.row = try reader.row(connection, sources)
     } catch {
@@ -96,8 +97,23 @@ final class Resolution {
       remember(sources.dump)
       throw .moved
     }
+    let disagreement = differing.isEmpty ? [] : [ConfigNote(level: .info, text: DumpAgreement.complaint(differing))]
     return .resolved(
-      settings: resolved, entries: resolver.entries, notes: resolver.notes + cronNotes(resolved) + NicenessCheck.notes(resolved))
+      settings: resolved, entries: resolver.entries,
+      notes: resolver.notes + disagreement + cronNotes(resolved) + NicenessCheck.notes(resolved))
+  }
+
+  /// Reads the dump again as long as it differs from table `config`, a few times; returns the names in which it still does.
+  private func settle(_ sources: inout ConfigSources, _ connection: DatabaseConnection) throws(Obstacle) -> [String] {
+    for reading in 1... {
+      // A table that can't be read is said where it matters; without it there is nothing to hold the dump against.
+      guard let rows = try? reader.rows(connection) else { return [] }
+      let names = DumpAgreement.disagreements(rows: rows, dump: sources.dump, configurationFile: reader.tree.configurationFile)
+      if names.isEmpty || reading == DumpAgreement.readings { return names }
+      port.pause(DumpAgreement.pause)
+      sources.dump = try dump(sources)
+    }
+    return []
   }
 
   /// A file that this user can't read is said by `validate`, which can tell what to do.

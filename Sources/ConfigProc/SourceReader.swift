@@ -1,5 +1,6 @@
 import Core
 import Database
+import FoundationEssentials
 import Glibc
 
 /// Reads each source once; when to read which, and what a failure means, is decided by the caller.
@@ -13,6 +14,7 @@ struct SourceReader {
 
   /// A server that takes longer to greet is retried: a lost first packet would be repeated by the kernel later than by us.
   private static let connectTimeout = Duration.seconds(3)
+  private static let cacheLifetime = "CONFIG_CACHE_TTL="
   private static let queryTimeout = Duration.seconds(10)
 
   init(base: String, flags: RunFlags, dumpLimit: Duration, port: ReportPort) {
@@ -30,14 +32,7 @@ struct SourceReader {
     try refuseUnreadable(among: Self.isOurs)
     sources.environment = Self.variables(environment)
     sources.machine = .current()
-    do throws(SystemError) {
-      sources.dotenv = try tree.dotenv(environment: sources.environment)
-    } catch {
-      throw Refusal(
-        exitCode: 3,
-        message: "\(base)/.env can't be read: \(error.reason). Is \(base) the LibreNMS directory (--base), and may this user read the file?"
-      )
-    }
+    sources.dotenv = try tree.dotenv(environment: sources.environment)
     try refuseUnreadable(among: sources.dotenv.references.contains)
     var resolver = ConfigResolver(sources)
     _ = try resolver.nodeID()
@@ -78,10 +73,23 @@ struct SourceReader {
     return values
   }
 
-  /// Runs the dump and takes it if it is clean.
+  /// The settings that LibreNMS keeps in the database, those whose value is JSON.
+  func rows(_ connection: DatabaseConnection) throws(DatabaseError) -> [(name: String, value: JSONValue)] {
+    try connection.query("SELECT `config_name`, `config_value` FROM `config`").compactMap { row in
+      guard let name = row[0].text, let text = row[1].text,
+        let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+      else { return nil }
+      return (name, value)
+    }
+  }
+
+  /// Runs the dump and takes it if it is clean. It is LibreNMS's answer of now: with a lifetime of 0 it neither reads nor writes its file
+  /// cache, in which a node finds settings for minutes that were changed on another one (its config/librenms.php).
   func dump(_ sources: ConfigSources) throws(DumpFailure) -> [String: JSONValue] {
     do throws(DumpFailure) {
-      return try ConfigDump.parse(script(["php", base + "/lnms", "config:get", "--dump"], limit: dumpLimit).run())
+      var runner = script(["php", base + "/lnms", "config:get", "--dump"], limit: dumpLimit)
+      runner.environment = runner.environment.filter { !$0.hasPrefix(Self.cacheLifetime) } + [CText(Self.cacheLifetime + "0")]
+      return try ConfigDump.parse(runner.run())
     } catch {
       throw DumpFailure(reason: Secrets(sources).masked(in: error.reason))
     }

@@ -53,6 +53,39 @@ import Testing
     #expect(!command.errors.contains(MariaDBServer.password))
   }
 
+  @Test func aDumpOutOfAnOldCacheIsReadAgainUntilItIsWhatTheTableSays() throws {
+    try execute("CREATE OR REPLACE TABLE config (config_name VARCHAR(255) PRIMARY KEY, config_value LONGTEXT)")
+    try execute("INSERT INTO config VALUES ('service_poller_workers', '12'), ('service_loglevel', '\"DEBUG\"')")
+    defer { try? execute("DROP TABLE config") }
+    // Like LibreNMS's cache of this directory: as long as it may be used it has the value of before.
+    try harness.script(
+      "[ \"${CONFIG_CACHE_TTL:-300}\" = 0 ] && echo '{\"service_poller_workers\":12,\"service_loglevel\":\"DEBUG\"}' || echo '{\"service_poller_workers\":1}'"
+    )
+    let fresh = try resolve([], environment: ["CONFIG_CACHE_TTL=600"])
+    #expect(try fresh.waitForReports { $0.last?.settings != nil }.last?.settings?[.poller].workers == 12)
+    #expect(harness.runs == 1, "its cache is not asked at all")
+    // A LibreNMS that knows no such variable.
+    try harness.script(
+      "[ $(wc -l < '\(harness.base)/runs') -gt 2 ] && workers=12 || workers=1; echo \"{\\\"service_poller_workers\\\":$workers,\\\"service_loglevel\\\":\\\"DEBUG\\\"}\""
+    )
+    let again = try resolve()
+    #expect(try again.waitForReports { $0.last?.settings != nil }.last?.settings?[.poller].workers == 12)
+    #expect(harness.runs == 3)
+  }
+
+  @Test func aDotenvInAnotherEncodingIsRefusedWithTheWayOut() throws {
+    _ = try MariaDBServer.run(
+      [
+        "sh", "-c",
+        "iconv -f UTF-8 -t UTF-16 '\(harness.base)/.env' > '\(harness.base)/e' && mv '\(harness.base)/e' '\(harness.base)/.env'",
+      ], output: "/dev/null")
+    let resolved = try resolve()
+    guard case .refused(let code, let message) = try resolved.waitForReports({ !$0.isEmpty }).last else {
+      return #expect(Bool(false), "not refused")
+    }
+    #expect(code == 3 && message.contains("is UTF-16LE") && message.contains("iconv"), "\(message)")
+  }
+
   @Test func anAbsentDatabaseIsWaitedForAndNoDumpIsMadeMeanwhile() throws {
     try server.stop()
     let command = try resolve()
@@ -219,14 +252,23 @@ import Testing
   }
 
   @Test func validateSeesThePythonService() throws {
-    // A shell whose command line looks like the service's, waiting without a child of its own.
-    try harness.write("librenms-service.py", "mkfifo '\(harness.base)/never'; read line <> '\(harness.base)/never'\n")
-    try harness.write("service", "sh '\(harness.base)/librenms-service.py' & echo $! > '\(harness.base)/pid'\n")
-    _ = try MariaDBServer.run(["sh", harness.base + "/service"], output: "/dev/null")
+    // Shells: one under python's name, and one that merely has the file open, like an editor.
+    try harness.write("librenms-service.py", "mkfifo \"$1\"; read line <> \"$1\"\n")
+    try harness.write(
+      "service",
+      """
+      cd '\(harness.base)'
+      (exec -a python3 sh ./librenms-service.py never) & echo $! > pid
+      (exec -a vi sh ./librenms-service.py never2) & echo $! > editor
+      """)
+    _ = try MariaDBServer.run(["bash", harness.base + "/service"], output: "/dev/null")
+    let editor = try #require(FileText.read(harness.base + "/editor", limit: 64).flatMap { Int32($0.trimmed) })
+    defer { kill(editor, SIGKILL) }
     let pid = try #require(FileText.read(harness.base + "/pid", limit: 64).flatMap { Int32($0.trimmed) })
     defer { kill(pid, SIGKILL) }
     let output = try harness.run(["validate", "--base", harness.base, "--cron-file", "/nowhere"]).output
     #expect(output.contains("FAIL  instance: librenms-service.py runs as process \(pid)"), "\(output)")
+    #expect(!output.contains("process \(editor)"), "\(output)")
   }
 
   /// Processes that still work in the sample directory.

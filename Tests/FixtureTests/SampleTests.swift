@@ -68,8 +68,9 @@ import Testing
 
   @Test func theDumpIsDefaultsWhileTheDatabaseIsAway() throws {
     try withStage { stage in
-      let dump = ["/usr/bin/env", "php", stage.node.base + "/lnms", "config:get", "--dump"]
-      func ask() throws -> (code: Int32, output: String) { try stage.run(dump[0], dump[1], dump[2], dump[3], dump[4]) }
+      func ask(lifetime: Int = 0) throws -> (code: Int32, output: String) {
+        try stage.run("/usr/bin/env", "CONFIG_CACHE_TTL=\(lifetime)", "php", stage.node.base + "/lnms", "config:get", "--dump")
+      }
       #expect(try JSON(parsing: try ask().output) == ["a": 1])
       stage.server.stop()
       #expect(try JSON(parsing: try ask().output) == [:])
@@ -84,8 +85,11 @@ import Testing
         "a": "2", "text": "it's \"quoted\" \\", "schedule_type": ["ping": "cron", "poller": "legacy"], "flag": true,
       ]
       #expect(merged == expected, "table config goes over the file")
+      #expect(try JSON(parsing: ask(lifetime: 300).output) == expected)
       try stage.server.query("DELETE FROM config")
       try stage.node.configure(["a": 1])
+      #expect(try JSON(parsing: ask(lifetime: 300).output) == expected, "out of the cache of this directory")
+      #expect(try JSON(parsing: ask().output) == ["a": 1])
       try stage.node.behave("dump", "truncate=4 exit=3 warning=1")
       let broken = try ask()
       #expect(broken.code == 3)
