@@ -15,7 +15,8 @@ struct ValidateCommand: ParsableCommand {
   func run() throws {
     let port = ReportPort(descriptor: 1)
     var failed = false
-    Validation(reader: options.reader(port), cronFile: cronFile).run { check in
+    var validation = Validation(reader: options.reader(port), cronFile: cronFile)
+    validation.run { check in
       failed = failed || check.outcome == .fail
       port.write(Array((check.line + "\n").utf8))
     }

@@ -6,9 +6,16 @@ import Glibc
 struct Validation {
   let reader: SourceReader
   let cronFile: String
+  /// `rrd_dir` of the dump.
+  private var rrdDirectory: String?
+
+  init(reader: SourceReader, cronFile: String) {
+    self.reader = reader
+    self.cronFile = cronFile
+  }
 
   /// Calls `tell` with each finding as soon as it is there.
-  func run(_ tell: (Check) -> Void) {
+  mutating func run(_ tell: (Check) -> Void) {
     let tree = reader.tree
     let files = FileChecks(base: reader.base, scripts: tree.scripts)
     var resolved: Settings?
@@ -23,12 +30,19 @@ struct Validation {
     files.programs.forEach(tell)
     if let resolved { RedisChecks.checks(resolved).forEach(tell) }
     tell(files.directory(resolved?.logDirectory ?? reader.base + "/logs"))
+    let logDirectory = resolved?.logDirectory ?? reader.base + "/logs"
+    tell(
+      WrittenFiles.check(
+        ScriptFilesCheck(
+          base: reader.base, logDirectory: logDirectory, logFile: resolved?.logFile ?? logDirectory + "/librenms.log",
+          rrdDirectory: rrdDirectory)))
+    tell(schedulerCheck(resolved))
     InstanceChecks(base: reader.base).checks.forEach(tell)
     cron(resolved).forEach(tell)
   }
 
   /// Everything that needs the database; nil when there is no configuration at the end.
-  private func database(_ sources: ConfigSources, _ tell: (Check) -> Void) -> Settings? {
+  private mutating func database(_ sources: ConfigSources, _ tell: (Check) -> Void) -> Settings? {
     do throws(Refusal) {
       var sources = sources
       let settings = try reader.databaseSettings(sources)
@@ -45,6 +59,7 @@ struct Validation {
         tell(.fail("configuration", error.reason, "run `php lnms config:get --dump` in \(reader.base) as the user of the service"))
         return nil
       }
+      if case .string(let path) = sources.dump["rrd_dir"], !path.isEmpty { rrdDirectory = reader.base.resolving(path) }
       do throws(DatabaseError) { sources.row = try reader.row(connection, sources) } catch {
         // What is wrong with the table has been said already.
         return nil
@@ -66,6 +81,15 @@ struct Validation {
     let run = reader.script(["php", "-r", "echo date('Z');"], limit: .seconds(10)).run()
     guard run.end == .ended(.exited(0)) else { return nil }
     return Int(String(decoding: run.output, as: UTF8.self).trimmed)
+  }
+
+  /// LibreNMS's own timer, cron or this service: one of them has to run its schedule.
+  private func schedulerCheck(_ settings: Settings?) -> Check {
+    let files = SchedulePresence.candidates(cronFile: cronFile).compactMap { path in
+      FileText.read(path, limit: 1 << 20).map { (path, $0) }
+    }
+    let timer = SchedulePresence.timers.first { access($0, F_OK) == 0 }
+    return SchedulePresence.check(runsHere: settings?.runsSchedule, timer: timer, crontabs: files)
   }
 
   private func cron(_ settings: Settings?) -> [Check] {
