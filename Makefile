@@ -46,6 +46,7 @@ format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
 
 install:
+	@misc/build/deps install
 	@misc/build/install
 
 uninstall:
