@@ -67,7 +67,8 @@ let package = Package(
     tests(
       "JobKitTests",
       [
-        "JobKit", "Simulation", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", "MariaDBFixture", logging,
+        "JobKit", "Simulation", "Core", "Database", "Redis", "CLinuxShims", "SpawnProbe", "Fixture", "RedisFixture", "MariaDBFixture",
+        logging,
       ]),
     .testTarget(
       name: "TypeTests",

@@ -64,7 +64,8 @@ enum DiagnosisAnswer {
       let sql = "SELECT * FROM `poller_cluster` WHERE `node_id` <> ? AND \(ServerZone.age("`last_report`")) < ?"
       let age = max(Int64(Self.leastAge), 2 * frequency.components.seconds)
       for row in try connection.query(sql, [.text(nodeID), .int(age)]) {
-        others.append(.init(groups: row["poller_groups"]?.text ?? "", polls: row["poller_enabled"]?.int.map { $0 != 0 }))
+        others.append(
+          .init(groups: PollerGroupList.parse(row["poller_groups"]?.text ?? "") ?? [0], polls: row["poller_enabled"]?.int.map { $0 != 0 }))
       }
     }
   }

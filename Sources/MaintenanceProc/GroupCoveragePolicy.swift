@@ -1,11 +1,8 @@
-import Core
-
 /// Finds poller groups that have devices and no node that polls them.
 enum GroupCoveragePolicy {
   /// A row of `poller_cluster` that was reported lately.
   struct Node: Equatable, Sendable {
-    /// As it is in the row: numbers with commas between them.
-    var groups: String
+    var groups: [Int]
     /// nil = the cluster's setting decides.
     var polls: Bool?
   }
@@ -16,7 +13,7 @@ enum GroupCoveragePolicy {
   /// `devices`: enabled devices by group. `own`: the groups that this node polls. `others`: living nodes beside it.
   static func judge(devices: [Int: Int], own: [Int], others: [Node]) -> Finding {
     var served = Set(own)
-    for node in others where node.polls ?? true { served.formUnion(PollerGroupList.parse(node.groups) ?? [0]) }
+    for node in others where node.polls ?? true { served.formUnion(node.groups) }
     let left = devices.filter { $0.value > 0 && !served.contains($0.key) }.sorted { $0.key < $1.key }
     let list = left.prefix(named).map { "\($0.key) (\($0.value) device\($0.value == 1 ? "" : "s"))" }.joined(separator: ", ")
     let rest = left.count > named ? " and \(left.count - named) more" : ""

@@ -106,7 +106,8 @@ struct NodeReport: Sendable {
       for row in try connection.query(sql, [.text(nodeID), .int(Int64(Self.leastAge))]) {
         others.append(
           .init(
-            node: row[0].text ?? "", name: row[1].text ?? "", groups: row[2].text ?? "", isMaster: row[3].int == 1,
+            node: row[0].text ?? "", name: row[1].text ?? "", groups: PollerGroupList.parse(row[2].text ?? "") ?? [0],
+            isMaster: row[3].int == 1,
             age: .seconds(row[4].int ?? 0)))
       }
       try connection.query(

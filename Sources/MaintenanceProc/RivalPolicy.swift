@@ -7,7 +7,7 @@ struct RivalPolicy: Equatable {
     var node: String
     var name: String
     /// As it is in the row: numbers with commas between them.
-    var groups: String
+    var groups: [Int]
     var isMaster: Bool
     /// Since its last report.
     var age: Duration
@@ -41,9 +41,9 @@ struct RivalPolicy: Equatable {
     let since = leadsSince ?? now
     leadsSince = since
     var served = Set(groups)
-    if isClustered { for row in rows where !row.isMaster { served.formUnion(GroupCoveragePolicy.groups(row.groups)) } }
+    if isClustered { for row in rows where !row.isMaster { served.formUnion(row.groups) } }
     for row in rows where row.isMaster && now - row.age - since > masterTimeout * 2 {
-      guard !served.isDisjoint(with: GroupCoveragePolicy.groups(row.groups)) else { continue }
+      guard !served.isDisjoint(with: row.groups) else { continue }
       claims[row.node] = (row.name, now - row.age)
     }
     let memory = max(Self.leastMemory, period * 2)

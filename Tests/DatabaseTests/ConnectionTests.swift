@@ -36,7 +36,7 @@ import Testing
     #expect(row[1] == "utf8mb4")
     #expect(row[2] == "utf8mb4")
     #expect(row[3] == 1)
-    #expect(row[4] == "SYSTEM")
+    #expect(row[4] == "+00:00", "no time comes twice")
     #expect(row[5] == "librenms")
   }
 

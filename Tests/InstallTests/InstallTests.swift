@@ -59,6 +59,31 @@ import Testing
     }
   }
 
+  /// What each target brings on a machine that has nothing: package tools that only note what they are asked for.
+  @Test(
+    arguments: [
+      ("install", ["patchelf", "binutils"], ["libmariadb-dev", "mariadb-server-core"]),
+      ("build", ["libmariadb-dev", "libhiredis-dev", "libsystemd-dev", "patchelf"], ["mariadb-server-core"]),
+      ("", ["libmariadb-dev", "patchelf", "binutils", "mariadb-server-core", "redis-tools", "php-cli"], []),
+    ] as [(String, [String], [String])])
+  func aFreshMachineGetsWhatATargetNeeds(target: String, brought: [String], left: [String]) throws {
+    let directory = try TemporaryDirectory()
+    for (name, body) in [("dpkg-query", "exit 1"), ("apt-get", "echo \"$@\""), ("sudo", "exec \"$@\""), ("swift", "")] {
+      try writeText("#!/bin/sh\n\(body)\n", to: directory.path + "/" + name)
+      chmod(directory.path + "/" + name, 0o755)
+    }
+    let done = try ChildProcess.run(
+      [SampleNode.sourceDirectory + "/misc/build/deps", target], environment: ["PATH": directory.path + ":/usr/bin:/bin"])
+    #expect(done.ending == .exited(0), "\(done)")
+    let words = Set(done.output.split { $0 == " " || $0 == "\n" }.map(String.init))
+    #expect(words.isSuperset(of: brought) && words.isDisjoint(with: left), "\(done.output)")
+  }
+
+  @Test func makeInstallBringsWhatItNeedsFirst() throws {
+    let steps = try ChildProcess.run(["make", "--no-print-directory", "-n", "-C", SampleNode.sourceDirectory, "install"]).output
+    #expect(steps == "misc/build/deps install\nmisc/build/install\n")
+  }
+
   @Test func uninstallLeavesNothing() throws {
     let installation = try Installation()
     // What an upgrade left must go too.

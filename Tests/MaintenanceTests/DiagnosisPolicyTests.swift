@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import MaintenanceProc
@@ -90,9 +91,9 @@ import Testing
   @Test(
     arguments: [
       ([:], [0], [], ""), ([0: 5], [0], [], ""), ([0: 5, 7: 2], [0], [], "group 7 (2 devices):"),
-      ([0: 5, 7: 2], [0], [.init(groups: "1, 7", polls: nil)], ""), ([0: 5, 7: 2], [0], [.init(groups: "7", polls: true)], ""),
-      ([0: 5, 7: 2], [0], [.init(groups: "7", polls: false)], "group 7 (2 devices):"),
-      ([0: 5], [], [], "group 0 (5 devices):"), ([0: 5], [], [.init(groups: "what", polls: nil)], ""),
+      ([0: 5, 7: 2], [0], [.init(groups: [1, 7], polls: nil)], ""), ([0: 5, 7: 2], [0], [.init(groups: [7], polls: true)], ""),
+      ([0: 5, 7: 2], [0], [.init(groups: [7], polls: false)], "group 7 (2 devices):"),
+      ([0: 5], [], [], "group 0 (5 devices):"), ([0: 5], [], [.init(groups: [0], polls: nil)], ""),
       ([7: 0], [0], [], ""), ([3: 1, 1: 4], [0], [], "groups 1 (4 devices), 3 (1 device):"),
       ([1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1], [0], [], "5 (1 device) and 2 more:"),
     ] as [([Int: Int], [Int], [GroupCoveragePolicy.Node], String)])
@@ -109,7 +110,7 @@ import Testing
     ] as [(String, Set<Int>)])
   func groupsAreReadAsTheDispatchersReadThem(text: String, groups: Set<Int>) {
     let devices = Dictionary(uniqueKeysWithValues: [0, 1, 2, 3, 12].map { ($0, 1) })
-    let other = GroupCoveragePolicy.Node(groups: text, polls: true)
+    let other = GroupCoveragePolicy.Node(groups: PollerGroupList.parse(text) ?? [0], polls: true)
     let uncovered = GroupCoveragePolicy.judge(devices: devices.filter { !groups.contains($0.key) }, own: [], others: [other])
     let covered = GroupCoveragePolicy.judge(devices: devices.filter { groups.contains($0.key) }, own: [], others: [other])
     #expect(uncovered.signal == .bad && covered.signal == .good, "\(text)")

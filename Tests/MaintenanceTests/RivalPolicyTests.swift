@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import MaintenanceProc
@@ -5,7 +6,7 @@ import Testing
 /// Another node that says that it leads, while this one does. The master's lock lives 20 s here.
 @Suite struct RivalPolicyTests {
   private func row(_ age: Int, groups: String = "0", isMaster: Bool = true, node: String = "b") -> RivalPolicy.Row {
-    .init(node: node, name: "other", groups: groups, isMaster: isMaster, age: .seconds(age))
+    .init(node: node, name: "other", groups: PollerGroupList.parse(groups) ?? [0], isMaster: isMaster, age: .seconds(age))
   }
 
   private func look(

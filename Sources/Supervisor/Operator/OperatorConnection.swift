@@ -42,7 +42,7 @@ final class OperatorConnection {
     output.append(UInt8(ascii: "\n"))
     arm()
     flush()
-    takeLine()
+    takeLines()
   }
 
   private func arm() {
@@ -54,24 +54,42 @@ final class OperatorConnection {
   }
 
   private func handle(_ readiness: Readiness) {
-    if readiness.contains(.writable) { flush() }
+    if readiness.contains(.writable) {
+      flush()
+      takeLines()
+    }
     guard isOpen, readiness.contains(.readable) || !readiness.isDisjoint(with: .failed) else { return }
+    // Gone, and nobody is left to read what is due to be answered first.
+    guard mayRead else { return readiness.isDisjoint(with: .failed) ? () : close() }
     var bytes = [UInt8](repeating: 0, count: Self.requestLimit)
     let count = bytes.withUnsafeMutableBytes { read(fd, $0.baseAddress, $0.count) }
     if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
     guard count > 0 else { return close() }
     input.append(contentsOf: bytes[..<count])
-    takeLine()
-    if input.count >= Self.requestLimit { close() }
+    if nextEnd == nil, input.count >= Self.requestLimit { return close() }
+    takeLines()
   }
 
-  /// One request at a time: what comes meanwhile waits in the bounded input. A loop, since an answer at once comes back here: thousands of
-  /// empty lines must not become thousands of frames on the stack.
-  private func takeLine() {
+  private var nextEnd: Int? { input.firstIndex(of: UInt8(ascii: "\n")) }
+
+  /// More is read when everything before is answered: the input stays bounded, and a client that asks for much and reads nothing costs one
+  /// answer and not thousands.
+  private var mayRead: Bool { sent == output.count && nextEnd == nil }
+
+  private func watch() {
+    if isOpen { loop.change(fd, to: sent < output.count ? .writable : mayRead ? .readable : []) }
+  }
+
+  /// One request at a time, and the next one only when the client has taken the answer. A loop, since an answer at once comes back here:
+  /// thousands of empty lines must not become thousands of frames on the stack.
+  private func takeLines() {
     guard !isTaking else { return }
     isTaking = true
-    defer { isTaking = false }
-    while isOpen, !isAnswering, let end = input.firstIndex(of: UInt8(ascii: "\n")) {
+    defer {
+      isTaking = false
+      watch()
+    }
+    while isOpen, !isAnswering, sent == output.count, let end = nextEnd {
       let line = Array(input[..<end])
       input.removeFirst(end + 1)
       isAnswering = true
@@ -91,14 +109,13 @@ final class OperatorConnection {
         sent += count
         arm()
       } else if errno == EAGAIN {
-        return loop.change(fd, to: [.readable, .writable])
+        return
       } else if errno != EINTR {
         return close()
       }
     }
     output = []
     sent = 0
-    if isOpen { loop.change(fd, to: .readable) }
   }
 
   func close() {
