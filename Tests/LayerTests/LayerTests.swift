@@ -59,7 +59,7 @@ import Testing
       // Ticks are multiples of the wall clock; TickPolicy bounds the wait by a period of monotonic time. Scores order the queues.
       "Dispatch.swift",
       // A lock's lifetime, at most a period.
-      "DiscoveryType.swift",
+      "SchedulerType.swift",
       // For reports: how old scores are, when a job began, how far clocks are apart. And a value that never comes twice.
       "RedisCoordinator.swift", "JobEngine+Start.swift", "JobEngine+Table.swift", "ClockReading.swift",
     ]
