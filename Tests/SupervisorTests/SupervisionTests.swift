@@ -88,8 +88,8 @@ import Testing
     try Stage.play(["poller": "silent"]) { stage in
       try stage.start()
       try stage.awaitReady()
-      // Half of the shortest lock (10 s) is 5 s, and the look comes once a second.
-      try stage.see("the kill", within: .seconds(8)) { stage.log.contains("nothing was heard of it for 5 s") }
+      // Half of the shortest lock (10 s) is 5 s, and the look comes once a second, a little later on a busy machine.
+      try stage.see("the kill", within: .seconds(8)) { stage.log.contains(/nothing was heard of it for [567] s/) }
     }
   }
 
