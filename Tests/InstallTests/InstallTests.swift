@@ -16,7 +16,7 @@ import Testing
       let help = try installation.start(program, "--help")
       // A child says that it is not to be started by hand; what counts is that it gets so far.
       let expected: ChildProcess.Ending = program.hasSuffix("configd") ? .exited(0) : .exited(2)
-      #expect(help.ending == expected && help.output.contains("librenms-"), "\(program): \(help)")
+      #expect(help.ending == expected && (help.output + help.errors).contains("librenms-"), "\(program): \(help)")
     }
     for program in programs + ["bin/librenms-dispatcher"] {
       let libraries = try ChildProcess.run(["ldd", installation.root + "/" + program], environment: ["PATH": "/usr/bin:/bin"]).output
