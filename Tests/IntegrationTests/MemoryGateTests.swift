@@ -22,7 +22,7 @@ extension IntegrationTests {
         #expect(try scene.node.command("health").ending == .exited(0), "it limps, but it polls")
 
         try writeText(before, to: file, mode: 0o600)
-        try scene.server.query("UPDATE devices SET last_polled = NOW() - INTERVAL 1 DAY")
+        try scene.server.addDevices(12)
         let reloaded = wallClock()
         #expect(try scene.node.command("reload").ending == .exited(0))
         let open = eventually(within: .seconds(25)) {

@@ -89,7 +89,8 @@ extension IntegrationTests {
         #expect(eventually(within: .seconds(10)) { scene.node.errors.contains("can't start scripts: ") }, "\(scene.node.errors)")
         pause(.seconds(3))
         let lines = scene.node.errors.split(separator: "\n")
-        #expect(lines.count { $0.contains("lnms: Permission denied") } == 1, "\(scene.node.errors)")
+        #expect(
+          lines.count { $0.contains("librenms-pollerd ERROR") && $0.contains("lnms: Permission denied") } == 1, "\(scene.node.errors)")
         chmod(scene.node.base + "/lnms", 0o755)
         #expect(eventually(within: .seconds(20)) { scene.node.journal.ids("poller").count == 100 }, "no device was held for it")
         #expect(scene.node.errors.contains("scripts can be started again"))

@@ -16,7 +16,11 @@ extension IntegrationTests {
         #!/usr/bin/env bash
         base=${BASH_SOURCE[0]%/*}
         seen="umask=$(umask) files=$(ulimit -Sn) size=$(ulimit -Sf) odd=$(printf %s "$ODD" | od -An -tx1 -v | tr -d ' \\n')"
-        seen+=" $(grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\n\\t') fds=$(ls /proc/$$/fd | tr '\\n' ,)"
+        seen+=" $(grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\n\\t')"
+        # By the shell itself, which has the folder at 3: a substitution has a pipe for a moment.
+        fds=(/proc/$$/fd/*)
+        printf -v fds '%s,' "${fds[@]##*/}"
+        seen+=" fds=$fds"
         # The stand-in writes a journal of its own.
         ulimit -Sf unlimited
         umask 022

@@ -7,6 +7,7 @@ import Testing
   /// A job that ran from 100 s to 103 s; what the database names it with at a moment, with a period of 300 s and a horizon of 3.5 s.
   private func verdict(at now: Double, newcomer: Bool = false, early: Bool = false, isDone: Bool? = true, known: Bool = false) -> Verdict {
     var policy = OwnClockPolicy()
+    if newcomer { policy.named(newcomers: ["7"], askedAt: .seconds(99)) }
     policy.began("7", at: .seconds(100))
     if let isDone { policy.ended("7", isDone: isDone, at: .seconds(103)) }
     if known { policy.named(newcomers: ["8"], askedAt: .seconds(105)) }
@@ -50,8 +51,19 @@ import Testing
     #expect(verdict(at: 110, newcomer: false, known: true) == .notYet)
   }
 
+  @Test func aDeviceThatHadATimeBeforeIsKnownAtOnce() {
+    var policy = OwnClockPolicy()
+    policy.named(newcomers: ["8"], askedAt: .seconds(99))
+    policy.began("7", at: .seconds(100))
+    policy.ended("7", isDone: true, at: .seconds(103))
+    policy.named(newcomers: ["7"], askedAt: .seconds(104))
+    let verdict = policy.verdict("7", isNewcomer: true, isEarly: false, period: .seconds(300), horizon: .zero, now: .seconds(104))
+    #expect(verdict == .now, "its time was taken away")
+  }
+
   @Test func anAnswerThatWasAskedForTooSoonShowsNothing() {
     var policy = OwnClockPolicy()
+    policy.named(newcomers: ["7"], askedAt: .seconds(99))
     policy.began("7", at: .seconds(100))
     policy.ended("7", isDone: true, at: .seconds(103))
     policy.named(newcomers: [], askedAt: .seconds(104))

@@ -16,15 +16,19 @@ public struct OwnClockPolicy: Equatable, Sendable {
     var began: Duration
     /// nil while it runs.
     var ended: Duration?
-    /// A query that was asked after the end has shown that the database knows of it.
-    var isKnown = false
+    /// The device had a time in the database before, or a query that was asked after the end has shown that it has one now.
+    var isKnown: Bool
   }
 
   private var runs: [String: Run] = [:]
+  /// Those that the last query named without a time.
+  private var newcomers: Set<String> = []
 
   public init() {}
 
-  public mutating func began(_ payload: String, at now: Duration) { runs[payload] = Run(began: now) }
+  public mutating func began(_ payload: String, at now: Duration) {
+    runs[payload] = Run(began: now, isKnown: !newcomers.contains(payload))
+  }
 
   /// `isDone`: false for a run after which other rules say when the next one is: a failure, a device that is down, a cut.
   public mutating func ended(_ payload: String, isDone: Bool, at now: Duration) {
@@ -42,6 +46,7 @@ public struct OwnClockPolicy: Equatable, Sendable {
   /// The answer of a query that names all newcomers: a device that is not among them has a time in the database. If its time is taken away
   /// later somebody wants it done again: LibreNMS's "rediscover" does just that.
   public mutating func named(newcomers: Set<String>, askedAt: Duration) {
+    self.newcomers = newcomers
     for (payload, run) in runs where !run.isKnown {
       if let ended = run.ended, ended + StayedDuePolicy.grace <= askedAt, !newcomers.contains(payload) { runs[payload]?.isKnown = true }
     }
