@@ -35,12 +35,13 @@ public enum LockLifetime {
     TaskType.allCases.first { name.hasPrefix($0.rawValue + ".") }.flatMap { constant($0, settings) }
   }
 
-  /// The shortest time that a lock which jobs of the type hold may have; nil = they hold none that another node waits for.
+  /// For how long a child of the type may be missed at most: nothing that it holds is lost before, and of a short period no run is missed
+  /// though its locks last longer. nil = it holds none that another node waits for.
   public static func shortest(_ type: TaskType, _ settings: Settings) -> Duration? {
     switch type {
     case .maintenance: nil
     case .discovery: shortestHold
-    case .poller, .services, .ping, .alerting, .billing: ofRunningJob(contract: contract(type, settings, now: .zero))
+    case .poller, .services, .ping, .alerting, .billing: contract(type, settings, now: .zero)
     }
   }
 }
