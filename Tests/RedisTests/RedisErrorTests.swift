@@ -38,6 +38,11 @@ import Testing
       ("ERR Error running script (call to f_6b1b): @user_script:21: WRONGTYPE Operation against a key", .wrongType, false),
       ("ERR Error running script (call to f_6b1b): @user_script:1: attempt to compare nil with - number", .other, false),
       ("ERR The user executing the script can't run this command or subcommand script: 6b1b, on @user_script:1.", .noPermission, false),
+      // Redis 8.
+      (
+        "ERR ACL failure in script: User poller has no permissions to run the 'zadd' command script: 6b1b, on @user_script:1.",
+        .noPermission, false
+      ),
       // Not at the begin of a word, and not in other errors.
       ("ERR value -OOM is not an integer", .other, false),
     ] as [(String, RedisError.Kind, Bool)])
@@ -71,6 +76,7 @@ import Testing
     ("NOPERM this user has no permissions to access one of the keys used as arguments", true),
     ("ERR Error running script (call to f_6b1b): @user_script:1: @user_script: 1: -NOPERM this user has no permissions", false),
     ("ERR The user executing the script can't run this command or subcommand script: 6b1b, on @user_script:1.", false),
+    ("ERR ACL failure in script: User poller has no permissions to run the 'zadd' command script: 6b1b, on @user_script:1.", false),
     ("ERR unknown command 'eval'", true),
     ("ERR unknown command `EVALSHA`, with args beginning with: `6b1b`, `0`, ", true),
     // twemproxy closes; others have words of their own.

@@ -69,6 +69,8 @@ extension RedisError {
     guard code == "ERR" else { return .other }
     // Redis 6 and 7 say so of a command within a script.
     if line.contains("The user executing the script can't") { return .noPermission }
+    // Redis 8, of a command in a script.
+    if line.hasPrefix("ERR ACL failure in script") { return .noPermission }
     if line.hasPrefix("ERR max number of clients") { return .unreachable }
     if line.hasPrefix("ERR invalid password") || line.hasPrefix("ERR Client sent AUTH") || line.hasPrefix("ERR AUTH ") {
       return .unauthorized
