@@ -3,7 +3,7 @@
 /// LibreNMS keeps its configuration in a file cache of each node for some minutes, and only the node on which a setting is changed clears
 /// its own: a dump may be older than the change for which it is read.
 enum DumpAgreement {
-  /// Dumps that are read before a disagreement counts as lasting.
+  /// Dumps that are read at once; what differs in all of them is in force then, and read again later for as long as a cache lives.
   static let readings = 3
   static let pause = Duration.seconds(2)
   /// Only what is read here is looked at: LibreNMS itself changes others on the way, such as the paths of programs.

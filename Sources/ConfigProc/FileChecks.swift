@@ -1,7 +1,7 @@
 import Core
 import Glibc
 
-/// Looks at files with the rights of whoever runs the check.
+/// Looks at files with the rights of this process.
 struct FileChecks {
   var base: String
   var scripts: ScriptGeneration

@@ -4,13 +4,26 @@ import Glibc
 
 /// Looks for what already polls from this directory.
 struct InstanceChecks {
-  var base: String
+  let base: String
+  /// Process ids of the Python service.
+  private let services: [Int32]
+  /// Who holds the lock of the contract; nil = nobody.
+  let holder: Int32?
+
+  /// Looks at once, with the rights of now.
+  init(base: String) {
+    self.base = base
+    services = PythonService.find(base: base)
+    holder = Self.lockHolder(base)
+  }
+
+  /// The user whose process works here.
+  var serviceUser: ServiceUser { ServiceUser.find(base: base, holder: holder ?? services.first) }
 
   var checks: [Check] {
     let wayOut = "stop and disable it (systemctl disable --now librenms.service) before the dispatcher is started"
-    let services = PythonService.find(base: base)
     var checks: [Check] = services.map { .fail("instance", "librenms-service.py runs as process \($0)", wayOut) }
-    if let holder = lockHolder(), !services.contains(holder) {
+    if let holder, !services.contains(holder) {
       let words = PythonService.arguments(of: holder)
       let name = words.first?.split(separator: "/").last.map(String.init) ?? "another process"
       checks.append(
@@ -32,8 +45,7 @@ struct InstanceChecks {
     return .fail("instance", "\(text) and does not do its work: \(health.text)", "see `librenms-dispatcher status` and its log")
   }
 
-  /// Who holds the lock of the contract; nil = nobody.
-  private func lockHolder() -> Int32? {
+  private static func lockHolder(_ base: String) -> Int32? {
     let descriptor = open(base + "/.lock.service", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }

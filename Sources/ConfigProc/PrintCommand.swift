@@ -22,6 +22,8 @@ struct PrintCommand: ParsableCommand {
 
   func run() throws {
     let port = ReportPort(descriptor: 1)
+    // For LibreNMS's command; where that is not possible it says itself who has to run it.
+    _ = InstanceChecks(base: options.directory).serviceUser.become()
     let report = options.resolution(port) { report in
       if case .waiting(let reason) = report { printError("waiting: \(reason)") }
     }.run()

@@ -87,7 +87,7 @@ final class Resolution {
     var resolver = ConfigResolver(sources)
     var resolved: Settings
     do throws(Refusal) { resolved = try resolver.resolve() } catch { throw .refused(error) }
-    resolved.fingerprint = fingerprint
+    resolved.fingerprint = differing.isEmpty ? fingerprint : SourceFingerprint.unsettled(fingerprint)
     if resolved.database != settings {
       moves += 1
       guard moves < 4 else {

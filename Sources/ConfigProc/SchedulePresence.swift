@@ -1,8 +1,22 @@
 import Core
+import Glibc
 
 /// Whether anything runs LibreNMS's own schedule (`artisan schedule:run`): without it its validate.php says "Scheduler is not running", and
 /// what it cleans up and looks after stays undone.
-enum SchedulePresence {
+struct SchedulePresence {
+  /// The link that enables the timer, if there is one.
+  private var timer: String?
+  private var crontabs: [(path: String, text: String)]
+
+  /// Looks at once, with the rights of now.
+  static func look(cronFile: String) -> SchedulePresence {
+    let files = candidates(cronFile: cronFile).compactMap { path in FileText.read(path, limit: 1 << 20).map { (path, $0) } }
+    return SchedulePresence(timer: timers.first { access($0, F_OK) == 0 }, crontabs: files)
+  }
+
+  /// `runsHere` as below.
+  func check(runsHere: Bool?) -> Check { Self.check(runsHere: runsHere, timer: timer, crontabs: crontabs) }
+
   /// Where the timer that LibreNMS ships is installed, and the link that enables it.
   static let timers = [
     "/etc/systemd/system/timers.target.wants/librenms-scheduler.timer",
@@ -11,10 +25,11 @@ enum SchedulePresence {
 
   /// Cron tables that may hold the line; the service's user may not be able to read all of them.
   static func candidates(cronFile: String) -> [String] {
-    var paths = [cronFile]
-    for path in ["/etc/cron.d/librenms-scheduler", "/etc/crontab", "/var/spool/cron/crontabs/librenms", "/var/spool/cron/librenms"]
-    where path != cronFile { paths.append(path) }
-    return paths
+    let directory = "/etc/cron.d"
+    // The line may be in any of them.
+    let shared = entries(of: directory).sorted().map { "\(directory)/\($0)" }
+    let others = ["/etc/crontab", "/etc/crontabs/librenms", "/var/spool/cron/crontabs/librenms", "/var/spool/cron/librenms"]
+    return [cronFile] + (shared + others).filter { $0 != cronFile }
   }
 
   /// `runsHere`: DISPATCHER_SCHEDULE_RUN; nil = there is no configuration. `timer`: the first of the links that is there.
@@ -32,6 +47,11 @@ enum SchedulePresence {
         subject, "nothing found that runs LibreNMS's scheduler: neither its timer, nor cron, nor DISPATCHER_SCHEDULE_RUN",
         "systemctl enable --now librenms-scheduler.timer, or DISPATCHER_SCHEDULE_RUN=on in .env")
     }
+  }
+
+  /// cron itself skips names with a dot.
+  private static func entries(of path: String) -> [String] {
+    ScriptFilesCheck.entries(of: path, limit: 200).filter { !$0.contains(".") }
   }
 
   private static func starts(_ text: String) -> Bool {

@@ -3,19 +3,31 @@ import Database
 import Glibc
 
 /// Carries out all checks; none waits for another, so that one run shows everything that is wrong.
+///
+/// Where root asks, the rest of the process looks, and runs LibreNMS's commands, as the user of the service.
 struct Validation {
   let reader: SourceReader
   let cronFile: String
+  /// What only root may see.
+  private let instances: InstanceChecks
+  private let schedule: SchedulePresence
+  private let crontab: Result<String, SystemError>
   /// `rrd_dir` of the dump.
   private var rrdDirectory: String?
 
   init(reader: SourceReader, cronFile: String) {
     self.reader = reader
     self.cronFile = cronFile
+    instances = InstanceChecks(base: reader.base)
+    schedule = SchedulePresence.look(cronFile: cronFile)
+    crontab = FileText.read(cronFile, limit: 1 << 20).map { .success($0) } ?? .failure(SystemError("read \(cronFile)"))
   }
 
   /// Calls `tell` with each finding as soon as it is there.
   mutating func run(_ tell: (Check) -> Void) {
+    let user = instances.serviceUser
+    let asUser = user.check(failure: user.become())
+    tell(asUser)
     let tree = reader.tree
     let files = FileChecks(base: reader.base, scripts: tree.scripts)
     var resolved: Settings?
@@ -29,15 +41,17 @@ struct Validation {
     }
     files.programs.forEach(tell)
     if let resolved { RedisChecks.checks(resolved).forEach(tell) }
-    tell(files.directory(resolved?.logDirectory ?? reader.base + "/logs"))
     let logDirectory = resolved?.logDirectory ?? reader.base + "/logs"
-    tell(
-      WrittenFiles.check(
-        ScriptFilesCheck(
-          base: reader.base, logDirectory: logDirectory, logFile: resolved?.logFile ?? logDirectory + "/librenms.log",
-          rrdDirectory: rrdDirectory)))
-    tell(schedulerCheck(resolved))
-    InstanceChecks(base: reader.base).checks.forEach(tell)
+    tell(files.directory(logDirectory))
+    // Anybody else's view is not the scripts'.
+    if asUser.outcome == .ok {
+      let written = ScriptFilesCheck(
+        base: reader.base, logDirectory: logDirectory, logFile: resolved?.logFile ?? logDirectory + "/librenms.log",
+        rrdDirectory: rrdDirectory)
+      tell(WrittenFiles.check(written.look(), user: user.name))
+    }
+    tell(schedule.check(runsHere: resolved?.runsSchedule))
+    instances.checks.forEach(tell)
     cron(resolved).forEach(tell)
   }
 
@@ -64,6 +78,11 @@ struct Validation {
         // What is wrong with the table has been said already.
         return nil
       }
+      let differing = DumpAgreement.disagreements(
+        rows: (try? reader.rows(connection)) ?? [], dump: sources.dump, configurationFile: reader.tree.configurationFile)
+      if !differing.isEmpty {
+        tell(.warn("configuration", DumpAgreement.complaint(differing), "`lnms config:clear`, unless config.php means it so"))
+      }
       var resolver = ConfigResolver(sources)
       let resolved = try resolver.resolve()
       let wayOut = "correct the value, or remove it"
@@ -83,21 +102,11 @@ struct Validation {
     return Int(String(decoding: run.output, as: UTF8.self).trimmed)
   }
 
-  /// LibreNMS's own timer, cron or this service: one of them has to run its schedule.
-  private func schedulerCheck(_ settings: Settings?) -> Check {
-    let files = SchedulePresence.candidates(cronFile: cronFile).compactMap { path in
-      FileText.read(path, limit: 1 << 20).map { (path, $0) }
-    }
-    let timer = SchedulePresence.timers.first { access($0, F_OK) == 0 }
-    return SchedulePresence.check(runsHere: settings?.runsSchedule, timer: timer, crontabs: files)
-  }
-
   private func cron(_ settings: Settings?) -> [Check] {
-    guard let text = FileText.read(cronFile, limit: 1 << 20) else {
-      let number = errno
-      guard number != ENOENT else { return [.ok("cron", "there is no \(cronFile)")] }
-      return [.warn("cron", "\(SystemError("read \(cronFile)", number: number))", "run this as a user that may read it")]
+    switch crontab {
+    case .success(let text): CronTable.checks(text, path: cronFile, enabled: settings.flatMap(CronTable.counted))
+    case .failure(let error) where error.number == ENOENT: [.ok("cron", "there is no \(cronFile)")]
+    case .failure(let error): [.warn("cron", "\(error)", "run this as a user that may read it")]
     }
-    return CronTable.checks(text, path: cronFile, enabled: settings.flatMap(CronTable.counted))
   }
 }

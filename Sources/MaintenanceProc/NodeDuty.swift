@@ -23,6 +23,7 @@ final class NodeDuty: ChildDuty {
   private var reporting = false
   private var refusals = RefusalPolicy()
   private var lookedAt: MonotonicTime?
+  private var rereads = RereadPolicy()
   private var twins = TwinPolicy()
   private let diagnosis: Diagnosis
 
@@ -114,8 +115,10 @@ final class NodeDuty: ChildDuty {
       [weak self] answer in
       guard let self else { return }
       if case .failure(let error) = answer, error.isOutage || error.isTransient { lookedAt = nil }
-      guard case .success(let found) = answer, found != known, settings.fingerprint == known else { return }
-      send(.reloadWanted(reason: "a setting was changed"))
+      guard case .success(let found) = answer, settings.fingerprint == known else { return }
+      let (fingerprint, isSettled) = SourceFingerprint.parts(known)
+      guard let reason = rereads.reason(known: fingerprint, isSettled: isSettled, found: found) else { return }
+      send(.reloadWanted(reason: reason))
     }
   }
 }

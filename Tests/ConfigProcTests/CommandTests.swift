@@ -271,6 +271,31 @@ import Testing
     #expect(!output.contains("process \(editor)"), "\(output)")
   }
 
+  /// Root may write everything, and an administrator's first try is with sudo.
+  @Test(.enabled(if: geteuid() == 0)) func validateLooksAsTheUserOfTheServiceWhenRootRunsIt() throws {
+    let nobody: UInt32 = 65534
+    try harness.write("logs/librenms.log", "")
+    _ = try MariaDBServer.run(
+      ["sh", "-c", "mkdir -p '\(harness.base)/rrd/host' && touch '\(harness.base)/rrd/host/a.rrd'"],
+      output: "/dev/null")
+    _ = try MariaDBServer.run(["chown", "-R", "nobody", harness.base], output: "/dev/null")
+    chown(harness.base + "/logs/librenms.log", 0, 0)
+    chown(harness.base + "/rrd/host/a.rrd", 0, 0)
+    try harness.script("id -u >> '\(harness.base)/who'; echo '{}'")
+    chown(harness.base + "/lnms", nobody, nobody)
+    let (code, output, _) = try harness.run(["validate", "--base", harness.base, "--cron-file", "/nowhere"])
+    #expect(code == 1)
+    for part in [
+      "ok    user: ", "nobody",
+      "FAIL  what scripts write: \(harness.base)/logs/librenms.log belongs to root and can't be written by nobody",
+      "\(harness.base)/rrd/host/a.rrd belongs to root", "chown -R nobody",
+    ] { #expect(output.contains(part), "\(part) in \(output)") }
+    #expect(FileText.read(harness.base + "/who", limit: 64) == "65534\n", "LibreNMS is never run as root")
+    chown(harness.base + "/logs", 0, 0)
+    let closed = try harness.run(["validate", "--base", harness.base, "--cron-file", "/nowhere"]).output
+    #expect(closed.contains("FAIL  log_dir: \(harness.base)/logs is not writable"), "\(closed)")
+  }
+
   /// Processes that still work in the sample directory.
   private func survivors() throws -> [String] {
     let list = harness.base + "/survivors"

@@ -33,8 +33,11 @@ public struct ScriptFilesCheck: Sendable {
     }
   }
 
-  /// Entries looked at below one directory; a tree of RRD files may have millions.
-  private static let entryLimit = 2000
+  /// Files and directories looked at, and the time for it: a tree of RRD files may have millions, on a file server.
+  private static let entryLimit = 20_000
+  private static let timeLimit = Duration.seconds(2)
+  /// Levels below the paths: RRD files are two below, the values of LibreNMS's file cache three.
+  private static let depth = 3
   /// Problems returned: one is enough to act on, a few show the pattern.
   private static let problemLimit = 5
 
@@ -61,16 +64,30 @@ public struct ScriptFilesCheck: Sendable {
   }
 
   /// The problems found, those that stop scripts first, at most a few; empty = nothing was found.
+  ///
+  /// Goes level by level, so that a large tree costs no other one its turn, and takes as much of each directory as of the next where there
+  /// is more than can be looked at. Nothing below a directory of somebody else is told: it goes with it.
   public func look() -> [Problem] {
     var found: [Problem] = []
     var seen: Set<String> = []
-    func consider(_ path: String) {
-      guard seen.insert(path).inserted, let facts = Self.facts(of: path) else { return }
-      if let problem = Self.judge(path, facts, user: geteuid()) { found.append(problem) }
-    }
-    for path in paths {
-      consider(path)
-      for name in Self.entries(of: path) { consider(path + "/" + name) }
+    let (user, end) = (geteuid(), MonotonicTime.now + Self.timeLimit)
+    var level = paths
+    for depth in 0...Self.depth {
+      var directories: [String] = []
+      for path in level where seen.count < Self.entryLimit && MonotonicTime.now < end {
+        guard seen.insert(path).inserted, let facts = Self.facts(of: path) else { continue }
+        if let problem = Self.judge(path, facts, user: user) {
+          found.append(problem)
+        } else if facts.isDirectory {
+          directories.append(path)
+        }
+      }
+      guard depth < Self.depth, !directories.isEmpty else { break }
+      let share = max(1, (Self.entryLimit - seen.count) / directories.count)
+      level = []
+      for directory in directories where MonotonicTime.now < end {
+        level += Self.entries(of: directory, limit: share).map { directory + "/" + $0 }
+      }
     }
     // `sort` is not stable: the order of the looks is kept by hand.
     return Array((found.filter(\.isUnwritable) + found.filter { !$0.isUnwritable }).prefix(Self.problemLimit))
@@ -91,11 +108,12 @@ public struct ScriptFilesCheck: Sendable {
     return Facts(owner: status.st_uid, isDirectory: isDirectory, isWritable: writable)
   }
 
-  private static func entries(of path: String) -> [String] {
+  /// Names in a directory without the hidden ones; empty where it can't be read.
+  public static func entries(of path: String, limit: Int) -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
-    while names.count < entryLimit, let entry = readdir(directory) {
+    while names.count < limit, let entry = readdir(directory) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
@@ -107,7 +125,7 @@ public struct ScriptFilesCheck: Sendable {
   /// The effective user of this process, by name.
   public static var ownName: String { name(of: geteuid()) }
 
-  static func name(of user: UInt32) -> String {
+  public static func name(of user: UInt32) -> String {
     var entry = passwd()
     var result: UnsafeMutablePointer<passwd>?
     return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 * 1024) { buffer in

@@ -12,6 +12,15 @@ public enum SourceFingerprint {
   private static let reported: Set<String> = ["id", "poller_version", "last_report", "master"]
   private static let files = ["/.env", "/config.php", "/app/Console/Commands/DeviceDiscover.php", "/app/Console/Commands/DevicePing.php"]
 
+  private static let unsettledMark: Character = "~"
+
+  /// Of sources whose dump did not say what table `config` says, so that it may have been an old one.
+  public static func unsettled(_ fingerprint: String) -> String { String(unsettledMark) + fingerprint }
+
+  public static func parts(_ text: String) -> (fingerprint: String, isSettled: Bool) {
+    text.first == unsettledMark ? (String(text.dropFirst()), false) : (text, true)
+  }
+
   /// Throws what the database says.
   public static func read(_ connection: DatabaseConnection, base: String, nodeID: String) throws(DatabaseError) -> String {
     var parts: [String] = []
