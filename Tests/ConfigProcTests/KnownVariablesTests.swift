@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Testing
 
 @testable import ConfigProc
@@ -23,6 +24,21 @@ import Testing
     for type in TaskType.allCases {
       for resource in Resource.allCases { #expect(KnownVariables.dispatcher.contains(resource.setting(type))) }
     }
+  }
+
+  /// What any part of the program reads by a name of its own, found in its source.
+  @Test func everyNameInTheSourcesIsKnown() throws {
+    let sources = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/Sources"
+    var names: Set<String> = []
+    let files = try #require(FileManager.default.enumerator(atPath: sources)).compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") }
+    for file in files {
+      for part in try String(contentsOfFile: sources + "/" + file, encoding: .utf8).components(separatedBy: "\"DISPATCHER_").dropFirst() {
+        let name = "DISPATCHER_" + part.prefix { $0 == "_" || $0.isASCII && $0.isUppercase }
+        if name != "DISPATCHER_" { names.insert(name) }
+      }
+    }
+    #expect(names.count > 4)
+    #expect(KnownVariables.complaints(environment: names, dotenv: [:]) == [])
   }
 
   @Test func aLongListIsCutAndTheFileIsNamedWithItsLine() throws {

@@ -31,11 +31,16 @@ public enum PythonService {
         if argument == "--check-hash-based-pycs" { rest = rest.dropFirst() }
         continue
       }
-      // Letters may share a dash (-uB); the rest of the word, else the next one, is the value of -W and -X. -c and -m run something else.
+      // Letters may share a dash (-uB); the rest of the word, else the next one, is the value of -W, -X and -m. -c runs something else.
       let letters = argument.dropFirst()
       guard let special = letters.firstIndex(where: { "cmWX".contains($0) }) else { continue }
-      if letters[special] == "c" || letters[special] == "m" { return nil }
-      if letters.index(after: special) == letters.endIndex { rest = rest.dropFirst() }
+      let value = letters.index(after: special) == letters.endIndex ? rest.popFirst() : String(letters[letters.index(after: special)...])
+      switch letters[special] {
+      case "c": return nil
+      // A module is looked for in the working directory.
+      case "m": return value.map { $0 + ".py" }
+      default: break
+      }
     }
     return nil
   }
