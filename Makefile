@@ -30,7 +30,8 @@ build:
 test: deps
 	@misc/build/run-tests
 
-soak: deps
+soak:
+	@misc/build/deps soak
 	@misc/build/soak
 
 demo: deps build

@@ -64,7 +64,8 @@ import Testing
     arguments: [
       ("install", ["patchelf", "binutils"], ["libmariadb-dev", "mariadb-server-core"]),
       ("build", ["libmariadb-dev", "libhiredis-dev", "libsystemd-dev", "patchelf"], ["mariadb-server-core"]),
-      ("", ["libmariadb-dev", "patchelf", "binutils", "mariadb-server-core", "redis-tools", "php-cli"], []),
+      ("", ["libmariadb-dev", "patchelf", "binutils", "mariadb-server-core", "redis-tools", "php-cli"], ["mmdebstrap"]),
+      ("soak", ["mmdebstrap", "redis-tools", "php-cli"], []),
     ] as [(String, [String], [String])])
   func aFreshMachineGetsWhatATargetNeeds(target: String, brought: [String], left: [String]) throws {
     let directory = try TemporaryDirectory()
