@@ -53,7 +53,8 @@ final class ClusterScene {
     // Without it the link asks for no tracking, as if the server had none.
     if tracking { link.onInvalidation = { [weak coordinator] in coordinator?.told($0) } }
     link.onChange = { [weak coordinator] in coordinator?.linkChanged(up: $0) }
-    coordinator.onWake = { [unowned self] in wakes += 1 }
+    // A scene that is gone may still have answers on their way in the loop.
+    coordinator.onWake = { [weak self] in self?.wakes += 1 }
     link.start()
   }
 

@@ -159,7 +159,7 @@ final class SQLScene {
     loop = try EventLoop()
     let lines = lines
     thread = try SQLThread(settings: settings, loop: loop, log: Logger(label: "test") { _ in lines })
-    thread.onChange = { [unowned self] in changes.append($0) }
+    thread.onChange = { [weak self] in self?.changes.append($0) }
     #expect(turn { thread.isUp == true })
   }
 

@@ -19,8 +19,8 @@ final class LinkScene {
     let lines = lines
     let availability = RedisAvailability(log: Logger(label: "test") { _ in lines })
     link = RedisLink(loop: test.loop, settings: settings, name: "scene", availability: availability, limits: limits)
-    link.onChange = { [unowned self] in changes.append($0) }
-    if tracking { link.onInvalidation = { [unowned self] in invalidations.append($0) } }
+    link.onChange = { [weak self] in self?.changes.append($0) }
+    if tracking { link.onInvalidation = { [weak self] in self?.invalidations.append($0) } }
     link.start()
   }
 

@@ -45,9 +45,9 @@ final class Outcome {
   var pushes: [RedisReply] = []
 
   init(_ connection: RedisConnection) {
-    connection.onReady = { [unowned self] in ready += 1 }
-    connection.onClose = { [unowned self] in error = $0 }
-    connection.onPush = { [unowned self] in pushes.append($0) }
+    connection.onReady = { [weak self] in self?.ready += 1 }
+    connection.onClose = { [weak self] in self?.error = $0 }
+    connection.onPush = { [weak self] in self?.pushes.append($0) }
   }
 
   var isDecided: Bool { ready > 0 || error != nil }
