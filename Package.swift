@@ -79,7 +79,7 @@ let package = Package(
       ], swiftSettings: strict),
     // Stops between spawn and job table, for the test that kills at that very point, or ends in the way it is told.
     .executableTarget(name: "SpawnProbe", dependencies: ["Core", "CLinuxShims", logging], path: "Tests/SpawnProbe", swiftSettings: strict),
-    tests("SupervisorTests", ["Supervisor", "SupervisorStandIn", "Core", "Fixture", logging]),
+    tests("SupervisorTests", ["Supervisor", "Simulation", "SupervisorStandIn", "Core", "Fixture", logging]),
     // Children and a configuration helper that behave as badly as a test wants.
     .executableTarget(
       name: "SupervisorStandIn", dependencies: ["Core", "CLinuxShims"], path: "Tests/SupervisorStandIn", swiftSettings: strict),

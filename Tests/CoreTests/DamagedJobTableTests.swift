@@ -1,4 +1,5 @@
 import Glibc
+import Simulation
 import Testing
 
 @testable import Core
@@ -105,7 +106,7 @@ import Testing
   }
 
   @Test func randomBytesAnywhereNeverEndAProcessThatOpensOrReads() throws {
-    var random = SeededRandom(seed: 17)
+    var random = SeededGenerator(seed: 17)
     for round in 0..<200 {
       let scene = Scene()
       try scene.fill(3, place) { record("\($0)") }

@@ -1,4 +1,5 @@
 import Core
+import Simulation
 import Testing
 
 @Suite struct FrameDecoderTests {
@@ -37,7 +38,7 @@ import Testing
   }
 
   @Test func seededGarbageEndsInFramesOrOneErrorAndNeverGrowsPastTheLimit() {
-    var random = SeededRandom(seed: 42)
+    var random = SeededGenerator(seed: 42)
     for _ in 0..<2000 {
       var decoder = FrameDecoder(limit: 512)
       let bytes = (0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
@@ -67,19 +68,5 @@ import Testing
     settings.groups = Array(0..<5000)
     let frame = try MessageCodec.encode(Downward.configure(epoch: 1, mayLead: true, settings: settings))
     #expect(frame.count < FrameDecoder.downwardLimit)
-  }
-}
-
-/// SplitMix64: the same sequence for the same seed, on every machine.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import Simulation
 import Testing
 
 @Suite struct JobTableTests {
@@ -56,7 +57,7 @@ import Testing
   @Test func garbageInTheFileIsReplacedAndNeverAdopted() throws {
     try withPath { path in
       let fd = open(path, O_RDWR | O_CREAT, 0o600)
-      var random = SeededRandom(seed: 3)
+      var random = SeededGenerator(seed: 3)
       let bytes = (0..<20_000).map { _ in UInt8.random(in: 0...255, using: &random) }
       _ = bytes.withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
       close(fd)

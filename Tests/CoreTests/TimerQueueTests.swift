@@ -1,4 +1,5 @@
 import Core
+import Simulation
 import Testing
 
 @Suite struct TimerQueueTests {
@@ -30,7 +31,7 @@ import Testing
   }
 
   @Test func seededTimersMatchASortedList() {
-    var random = SeededRandom(seed: 7)
+    var random = SeededGenerator(seed: 7)
     var queue = TimerQueue<Int>()
     var expected: [(due: Int64, name: Int)] = []
     var tokens: [(Int, TimerToken)] = []

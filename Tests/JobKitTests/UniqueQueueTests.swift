@@ -1,5 +1,6 @@
 import Core
 import JobKit
+import Simulation
 import Testing
 
 @Suite struct UniqueQueueTests {
@@ -49,7 +50,7 @@ import Testing
   }
 
   @Test func seededOperationsMatchASortedModel() {
-    var random = SeededRandom(seed: 11)
+    var random = SeededGenerator(seed: 11)
     var queue = UniqueQueue()
     var model: [(key: String, score: Double, order: Int)] = []
     for step in 0..<5000 {
@@ -72,19 +73,5 @@ import Testing
       }
       #expect(queue.count == model.count)
     }
-  }
-}
-
-/// SplitMix64: the same sequence for the same seed, on every machine.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
