@@ -39,7 +39,7 @@ final class Child {
   private let surroundings: Surroundings
   private(set) var machine = ChildStateMachine()
   private var policy: RestartPolicy
-  private var channel: FrameChannel?
+  private var port: (any SupervisorPort)?
   private let questions: ChildQuestions
   private var silence: SilencePolicy?
   private var restartTimer: TimerToken?
@@ -132,8 +132,8 @@ final class Child {
   }
 
   private func send(_ message: Downward) {
-    guard let channel else { return }
-    if !channel.send(message) { misbehaved("it does not read what the supervisor sends") }
+    guard let port else { return }
+    if !port.send(message) { misbehaved("it does not read what the supervisor sends") }
   }
 
   // MARK: Carrying out
@@ -175,9 +175,9 @@ final class Child {
     var ends: [Int32] = [-1, -1]
     try SystemError.check(shim_socketpair(&ends), "socketpair")
     defer { close(ends[1]) }
-    let channel: FrameChannel
+    let port: FrameSupervisorPort
     do throws(SystemError) {
-      channel = try FrameChannel(fd: ends[0], loop: surroundings.loop, limit: FrameDecoder.upwardLimit)
+      port = try FrameSupervisorPort(fd: ends[0], loop: surroundings.loop)
     } catch {
       close(ends[0])
       throw error
@@ -190,7 +190,7 @@ final class Child {
     do throws(SystemError) {
       pid = try surroundings.groups.startDaemon(program)
     } catch {
-      channel.close()
+      port.close()
       throw error
     }
     let now = MonotonicTime.now
@@ -198,9 +198,9 @@ final class Child {
     startedAt = now
     silence = SilencePolicy(now: now.sinceBoot)
     saidHello = false
-    channel.onFrame = { [weak self] in self?.receive($0) }
-    channel.onClose = { [weak self] in self?.closed($0) }
-    self.channel = channel
+    port.onMessage = { [weak self] in self?.receive($0) }
+    port.onClose = { [weak self] in self?.closed($0) }
+    self.port = port
   }
 
   private func drain(kill: Bool) {
@@ -242,8 +242,8 @@ final class Child {
 
   // MARK: What the child says
 
-  private func receive(_ frame: [UInt8]) {
-    switch UpwardMessage.read(frame) {
+  private func receive(_ message: UpwardMessage) {
+    switch message {
     case .garbage(let what): misbehaved("it sent \(what)")
     case .unknown(let name): log.notice("an unknown message '\(name)' of the child is ignored", metadata: ["child": "\(pid)"])
     case .known(let message): receive(message)
@@ -303,7 +303,7 @@ final class Child {
   }
 
   private func closed(_ closing: FrameChannel.Closing) {
-    channel = nil
+    port = nil
     switch closing {
     case .garbage(.tooLong(let announced, let limit)):
       misbehaved("it announced a message of \(announced) bytes, over the limit of \(limit)")
@@ -327,8 +327,8 @@ final class Child {
       log.error("the child is killed: \(reason)", metadata: ["child": "\(pid)", "generation": "\(generation)"])
     }
     // Nothing that it says from here on counts.
-    channel?.close()
-    channel = nil
+    port?.close()
+    port = nil
     perform(machine.misbehaved())
   }
 
@@ -373,8 +373,8 @@ final class Child {
       restarts += 1
       lastDeath = killReason.map { "killed\(age): \($0)" } ?? "ended with \(status)\(age)"
     }
-    channel?.close()
-    channel = nil
+    port?.close()
+    port = nil
     pid = 0
     silence = nil
     killReason = nil

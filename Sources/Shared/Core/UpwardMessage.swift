@@ -1,8 +1,7 @@
-import Core
 import FoundationEssentials
 
 /// What a frame from a child is.
-enum UpwardMessage {
+public enum UpwardMessage: Equatable {
   case known(Upward)
   /// A message of a newer child, to be logged and dropped.
   case unknown(String)
@@ -11,7 +10,7 @@ enum UpwardMessage {
 
   private static let names: Set<String> = ["hello", "ready", "heartbeat", "configRejected", "enqueued", "locks", "reloadWanted"]
 
-  static func read(_ frame: [UInt8]) -> UpwardMessage {
+  public static func read(_ frame: [UInt8]) -> UpwardMessage {
     do {
       return .known(try MessageCodec.decode(Upward.self, from: frame))
     } catch {
