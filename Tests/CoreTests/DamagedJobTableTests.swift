@@ -121,7 +121,7 @@ import Testing
       for table in [JobTable.reader(path: scene.path, place: place), try JobTable.open(path: scene.path, slots: 3, place: place)] {
         guard let table else { continue }
         for slot in 0..<table.slotCount {
-          _ = (table.integrity(slot), table.record(slot), table.terminatedAt(slot), table.endStatus(slot), table.process(slot))
+          _ = (table.integrity(slot), table.record(slot), table.terminatedAt(slot, now: .now), table.endStatus(slot), table.process(slot))
         }
         for index in 0..<Layout.Header.tickCount {
           #expect(table.tick(index) == 0 || Layout.plausibleTicks.contains(table.tick(index)))
@@ -169,9 +169,9 @@ import Testing
     let table = try #require(JobTable.anonymous(slots: 1, place: place))
     _ = table.begin(0, record("1"))
     table.setTerminated(0, at: MonotonicTime(nanoseconds: 4_000_000_000))
-    #expect(table.terminatedAt(0) == nil, "before it began")
+    #expect(table.terminatedAt(0, now: .now) == nil, "before it began")
     table.setTerminated(0, at: .now + .seconds(3600))
-    #expect(table.terminatedAt(0) == nil, "in the future: KILL would never come")
+    #expect(table.terminatedAt(0, now: .now) == nil, "in the future: KILL would never come")
   }
 
   @Test func aTableThatIsCutUnderItsReaderDoesNotEndIt() throws {

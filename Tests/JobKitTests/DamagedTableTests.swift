@@ -184,7 +184,7 @@ import Testing
       let scene = try EngineScene(workers: 1) { files in
         do {
           _ = try JobTable.open(path: files.table, slots: 1, place: .current())
-          let file = try CooldownFile(path: files.cooldowns, fresh: true)
+          let file = try CooldownFile(path: files.cooldowns, fresh: true, now: .now)
           for id in 1...8 { file.set(Int64(id), .init(until: .now + .seconds(60 * id), failures: id % 2)) }
         }
         overwrite(files.cooldowns, 64..<128, &random)
@@ -202,7 +202,7 @@ import Testing
     for id in 1...3000 { scene.cooldowns.set(Int64(id), .init(until: .now + .seconds(60), failures: 1)) }
     truncate(scene.directory + "/poller.cooldowns", 0)
     for id in 1...3000 { scene.cooldowns.set(Int64(id), .init(until: .now + .seconds(90), failures: 2)) }
-    let successor = try CooldownFile(path: scene.directory + "/poller.cooldowns", fresh: false)
+    let successor = try CooldownFile(path: scene.directory + "/poller.cooldowns", fresh: false, now: .now)
     #expect(successor.cooldowns.count == 3000)
     #expect(successor.failures(of: 1234) == 2)
   }

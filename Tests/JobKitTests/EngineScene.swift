@@ -44,11 +44,12 @@ final class EngineScene {
     let log = Logger(label: "test") { _ in lines }
     let coordinator = LocalCoordinator(lockName: { type.lockName($0) })
     let table = try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: workers, place: .current())
-    let cooldowns = try CooldownFile(path: ChildLaunch.cooldowns(.poller, in: directory), fresh: table.generation == 1)
+    let cooldowns = try CooldownFile(path: ChildLaunch.cooldowns(.poller, in: directory), fresh: table.generation == 1, now: .now)
     let engine = JobEngine(
-      loop: loop, type: type, settings: settings, table: table, cooldowns: cooldowns, coordinator: coordinator,
+      loop: loop, type: type, settings: settings, host: LinuxHost(type: .poller, directory: directory, loop: loop, log: log),
+      table: table, cooldowns: cooldowns, coordinator: coordinator,
       sql: try SQLThread(settings: settings.database, loop: loop, log: Logger(label: "sql") { _ in SwiftLogNoOpLogHandler() }),
-      runtimeDirectory: directory, log: log)
+      log: log)
     return (engine, coordinator, cooldowns)
   }
 

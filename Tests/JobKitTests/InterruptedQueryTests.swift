@@ -63,8 +63,9 @@ extension SQLThreadTests {
       settings[.poller].enabled = true
       let engine = JobEngine(
         loop: scene.loop, type: type, settings: settings,
+        host: LinuxHost(type: .poller, directory: directory, loop: scene.loop, log: log),
         table: try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: 1, place: .current()), cooldowns: nil,
-        coordinator: LocalCoordinator(lockName: { type.lockName($0) }), sql: scene.thread, runtimeDirectory: directory, log: log)
+        coordinator: LocalCoordinator(lockName: { type.lockName($0) }), sql: scene.thread, log: log)
       let dispatch = Dispatch(engine: engine, log: log)
       let begin = MonotonicTime.now
       var next = begin

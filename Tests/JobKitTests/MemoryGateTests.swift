@@ -132,7 +132,7 @@ import Testing
   @Test func theGateSaysEachChangeOnceAndLooksOnceASecond() throws {
     let tree = try Tree()
     let lines = Lines()
-    var gate = MemoryGate(threshold: 50, gauge: tree.gauge("none"), log: Logger(label: "test") { _ in lines })
+    var gate = MemoryGate(threshold: 50, log: Logger(label: "test") { _ in lines }) { tree.gauge("none").read() }
     let start = MonotonicTime.now
     gate.look(at: start)
     #expect(!gate.isOpen)

@@ -140,7 +140,8 @@ import Testing
     slot.watch = nil
     let pidfd = try #require(identity.open())
     let before = MonotonicTime.now
-    scene.engine.reapUnwatched(slot, identity, pidfd: pidfd)
+    let host = try #require(scene.engine.host as? LinuxHost)
+    host.reapUnwatched(pidfd) { scene.engine.ended(slot, $0) }
     #expect(MonotonicTime.now - before < .milliseconds(500), "it lives for 20 s")
     #expect(slot.phase == .running)
     kill(identity.pid, SIGKILL)

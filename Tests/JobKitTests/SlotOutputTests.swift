@@ -18,8 +18,8 @@ import Testing
   @Test(arguments: ["/nonexistent/poller.0.out", "/proc/poller.0.out", "/dev/null"])
   func whereThereCanBeNoFIFOAScriptHasAPipeAllTheSame(path: String) throws {
     let heard = Heard()
-    let output = try SlotOutput(path: path, loop: try EventLoop()) { heard.bytes += Array($0) }
-    #expect(!output.isAt(path))
+    let output = try SlotOutput(path: { path }, loop: try EventLoop()) { heard.bytes += Array($0) }
+    #expect(!output.isInPlace)
     #expect(write(output.scriptEnd, "hello", 5) == 5)
     #expect(text(output, heard) == "hello")
     // As with a FIFO: a script that writes needs nobody who reads.
@@ -36,7 +36,7 @@ import Testing
     }
     let loop = try EventLoop()
     let heard = Heard()
-    var first: SlotOutput? = try SlotOutput(path: path, loop: loop) { _ in }
+    var first: SlotOutput? = try SlotOutput(path: { path }, loop: loop) { _ in }
     let end = try #require(first).scriptEnd
     var program = Program(
       path: "/bin/sh", arguments: ["-c", "read line <\(directory)/go; echo late >&2; sleep 60"], environment: [], input: end, output: end,
@@ -51,7 +51,7 @@ import Testing
     }
     unlink(path)
     first = nil
-    let second = try SlotOutput(path: path, loop: loop, writer: pid) { heard.bytes += Array($0) }
+    let second = try SlotOutput(path: { path }, loop: loop, writer: pid) { heard.bytes += Array($0) }
     let go = open(directory + "/go", O_RDWR)
     // Open until the end: the script may not have come to its reading yet.
     defer { close(go) }
@@ -63,8 +63,8 @@ import Testing
     }
     #expect(heard.text == "late\n")
     // The next script of the slot gets one with a name.
-    #expect(!second.isAt(path))
-    let third = try SlotOutput(path: path, loop: loop) { _ in }
-    #expect(third.isAt(path))
+    #expect(!second.isInPlace)
+    let third = try SlotOutput(path: { path }, loop: loop) { _ in }
+    #expect(third.isInPlace)
   }
 }

@@ -76,8 +76,10 @@ import Testing
     let coordinator = LocalCoordinator(lockName: { type.lockName($0) })
     let table = try JobTable.open(path: scene.table, slots: 1, place: .current())
     let engine = JobEngine(
-      loop: loop, type: type, settings: settings, table: table, cooldowns: nil, coordinator: coordinator,
-      sql: try SQLThread(settings: settings.database, loop: loop, log: log), runtimeDirectory: scene.directory, log: log)
+      loop: loop, type: type, settings: settings,
+      host: LinuxHost(type: .poller, directory: scene.directory, loop: loop, log: log), table: table, cooldowns: nil,
+      coordinator: coordinator,
+      sql: try SQLThread(settings: settings.database, loop: loop, log: log), log: log)
     engine.adopt()
     return (engine, coordinator, loop)
   }

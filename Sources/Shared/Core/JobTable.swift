@@ -309,10 +309,10 @@ public final class JobTable {
 
   /// When TERM was sent to the group because of the deadline; it survives the child, so KILL comes 5 s later whoever sends it.
   /// A time before the job's start or after this moment is none: with it KILL would never come.
-  public func terminatedAt(_ slot: Int) -> MonotonicTime? {
+  public func terminatedAt(_ slot: Int, now: MonotonicTime) -> MonotonicTime? {
     let time = MonotonicTime(nanoseconds: Int64(bitPattern: load(offset(slot) + Slot.terminated)))
     let started = MonotonicTime(nanoseconds: Int64(bitPattern: load(offset(slot) + Slot.startedBoot)))
-    return time.nanoseconds != 0 && time >= started && time <= .now ? time : nil
+    return time.nanoseconds != 0 && time >= started && time <= now ? time : nil
   }
 
   /// TERM was sent because the service stops, not for the job's limit.

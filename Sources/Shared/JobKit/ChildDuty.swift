@@ -18,6 +18,7 @@ public protocol ChildDuty: AnyObject {
 public struct ChildDutySurroundings {
   public var settings: Settings
   public var sql: SQLThread
+  public var loop: EventLoop
   public var log: Logger
   /// This node dispatches for the cluster, or is alone.
   public var leads: () -> Bool

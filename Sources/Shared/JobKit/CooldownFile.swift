@@ -5,23 +5,10 @@ import Glibc
 ///
 /// One writer, the child that holds the job table's lock. A record is one write with a check over itself: torn or foreign bytes are no
 /// record. The file is read and written, not mapped: whoever cuts it short takes records away, and not the process (SIGBUS).
-public final class CooldownFile {
-  public struct Cooldown: Equatable, Sendable {
-    public var until: MonotonicTime
-    /// Failures in a row, for the doubling of the next hold; 0 = the device is down.
-    public var failures: Int
-
-    public init(until: MonotonicTime, failures: Int) {
-      self.until = until
-      self.failures = failures
-    }
-  }
-
+public final class CooldownFile: CooldownStore {
   // A record: id, until (boottime, 0 = empty), failures, check (0 = of a version that had none); 8 bytes each.
   private static let recordSize = 32
   private static let recordLimit = 1 << 20
-  /// A row of failures is over when the device was not tried for this long.
-  private static let memory = Duration.seconds(3600)
   /// No hold is longer: the longest period that can be set is a year, and nobody waits for that.
   private static let longestHold = Duration.seconds(7 * 86400)
   private static let mostFailures = 1_000_000
@@ -36,7 +23,7 @@ public final class CooldownFile {
   public private(set) var garbage = 0
 
   /// Opens the file and reads what it holds. With `fresh` (the job table was of another boot) everything in it is dropped.
-  public init(path: String, fresh: Bool) throws(SystemError) {
+  public init(path: String, fresh: Bool, now: MonotonicTime) throws(SystemError) {
     let fd = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (fresh ? O_TRUNC : 0), 0o600)
     guard fd >= 0 else { throw SystemError("open \(path)") }
     var status = stat()
@@ -46,16 +33,13 @@ public final class CooldownFile {
     }
     self.fd = fd
     records = min(Int(status.st_size) / Self.recordSize, Self.recordLimit)
-    take(Self.read(fd, records), at: .now)
+    take(Self.read(fd, records), at: now)
   }
 
   /// The name still leads to this file.
   public func isAt(_ path: String) -> Bool { FileIdentity.of(path: path) == FileIdentity.of(descriptor: fd) }
 
   deinit { close(fd) }
-
-  /// Failures in a row of this device so far.
-  public func failures(of id: Int64) -> Int { cooldowns[id]?.failures ?? 0 }
 
   public func set(_ id: Int64, _ cooldown: Cooldown) {
     cooldowns[id] = cooldown
@@ -70,11 +54,6 @@ public final class CooldownFile {
     guard let record = places.removeValue(forKey: id) else { return }
     write(record, [0, 0, 0, 0])
     empty.append(record)
-  }
-
-  /// Drops what is over, to be called now and then.
-  public func expire(at now: MonotonicTime) {
-    for (id, cooldown) in cooldowns where cooldown.until + (cooldown.failures > 0 ? Self.memory : .zero) <= now { clear(id) }
   }
 
   private func take(_ words: [UInt64], at now: MonotonicTime) {

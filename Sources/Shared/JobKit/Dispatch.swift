@@ -29,6 +29,7 @@ public final class Dispatch {
   private static let slack = Duration.milliseconds(500)
 
   private let engine: JobEngine
+  private var loop: EventLoop { engine.loop }
   private let log: Logger
   private let startedAt: MonotonicTime
   private var active: [Active] = []
@@ -46,7 +47,7 @@ public final class Dispatch {
   public init(engine: JobEngine, log: Logger) {
     self.engine = engine
     self.log = log
-    startedAt = .now
+    startedAt = engine.loop.now
     delayed = DelayedWork(loop: engine.loop) { [weak engine] items in
       if let engine, !engine.draining { engine.coordinator.enqueue(items, respectingLocks: true) }
     }
@@ -59,7 +60,7 @@ public final class Dispatch {
   /// Rules with the same name go on where they are, also with a timer or a query that is under way; a tick with a new period starts at its next
   /// boundary.
   public func apply(_ settings: Settings) {
-    let now = MonotonicTime.now
+    let now = loop.now
     let old = active
     active = engine.type.rules(settings, startedAt: startedAt).map { rule in
       let known = old.first { $0.rule.name == rule.name }
@@ -87,10 +88,10 @@ public final class Dispatch {
   /// The database came back: what was due meanwhile is asked for at once.
   public func databaseReturned() {
     for rule in active {
-      rule.next = .now
+      rule.next = loop.now
       rule.asked = false
     }
-    turn(at: .now)
+    turn(at: loop.now)
   }
 
   private func turn(_ entry: Active, at now: MonotonicTime) {
@@ -107,13 +108,13 @@ public final class Dispatch {
       guard entry.tickKnown else { return learn(entry) }
       guard var tick = entry.tick else { return }
       let monotonic = Duration.nanoseconds(now.nanoseconds)
-      let decision = tick.decide(wall: WallClock.now - entry.rule.offset, monotonic: monotonic)
+      let decision = tick.decide(wall: loop.wall - entry.rule.offset, monotonic: monotonic)
       entry.tick = tick
       switch decision {
       case .wait(let wait):
         if engine.table.tick(index) == 0, let boundary = tick.lastBoundary { engine.table.setTick(index, to: boundary) }
         // `turn` comes each second anyway; a timer makes the tick exact.
-        if wait < .seconds(1) { engine.loop.schedule(after: wait) { [weak self] in self?.turn(entry, at: .now) } }
+        if wait < .seconds(1) { loop.schedule(after: wait) { [weak self] in if let self { turn(entry, at: loop.now) } } }
       case .run(let boundary, let missed):
         ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period, known: tick.lastBoundary)) {
           [weak self] result in
@@ -142,25 +143,25 @@ public final class Dispatch {
       case .shared(let boundary): entry.tick = TickPolicy(period: period, lastBoundary: boundary)
       }
       entry.tickKnown = true
-      turn(entry, at: .now)
+      turn(entry, at: loop.now)
     }
   }
 
   private func ask(_ entry: Active, _ tick: TickRun? = nil, _ done: @escaping (EnqueueResult) -> Void = { _ in }) {
     entry.asked = true
-    let asked = MonotonicTime.now
+    let asked = loop.now
     let query = entry.rule.query
     engine.sql.submit({ connection throws(DatabaseError) in try query(connection) }) { [weak self] answer in
       guard let self else { return }
       switch answer {
       case .success(let jobs):
-        let answered = MonotonicTime.now
+        let answered = loop.now
         if entry.refusals.worked() { log.notice("what is due can be asked again (\(entry.rule.name))") }
         lastDispatch = answered
         judge(jobs, entry.rule, asked: asked)
-        enqueue(jobs, entry.rule, tick) { [log] result in
+        enqueue(jobs, entry.rule, tick) { [log, loop] result in
           if !jobs.isEmpty {
-            let (query, queueing) = ((answered - asked).inMilliseconds, (MonotonicTime.now - answered).inMilliseconds)
+            let (query, queueing) = ((answered - asked).inMilliseconds, (loop.now - answered).inMilliseconds)
             let outcome = result == .refused ? "refused after" : "queued in"
             log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
           }
@@ -173,9 +174,9 @@ public final class Dispatch {
         if !error.isOutage {
           engine.lastError = "\(entry.rule.name): \(error)"
           let answer = entry.refusals.refused(
-            isTransient: error.isTransient, at: .nanoseconds(MonotonicTime.now.nanoseconds), random: .random(in: 0..<1))
+            isTransient: error.isTransient, at: .nanoseconds(loop.now.nanoseconds), random: loop.random(in: 0...1))
           if answer.isSaid { log.error("can't ask what is due (\(entry.rule.name)): \(error)") }
-          entry.next = .now + answer.pause
+          entry.next = loop.now + answer.pause
         }
       }
     }
@@ -192,8 +193,8 @@ public final class Dispatch {
   }
 
   private func enqueue(_ jobs: [DueJob], _ rule: DispatchRule, _ tick: TickRun?, _ done: @escaping (EnqueueResult) -> Void) {
-    let now = MonotonicTime.now
-    let wall = WallClock.now.inSeconds
+    let now = loop.now
+    let wall = loop.wall.inSeconds
     var items: [QueueItem] = []
     items.reserveCapacity(jobs.count)
     let groups = engine.settings.isClustered ? nil : engine.type.queueGroups(engine.settings)
@@ -237,7 +238,7 @@ public final class Dispatch {
     guard presence != .absent else { return }
     // Where the type is off on this node, it may be off on all: then nobody takes what waits, and that is as it should be.
     guard presence != .waits || engine.type.isEnabled(engine.settings) else { return }
-    let now = Duration.nanoseconds(MonotonicTime.now.nanoseconds)
+    let now = Duration.nanoseconds(loop.now.nanoseconds)
     guard let line = ticks.cameEarly(isWaiting: presence == .waits, at: now) else { return }
     log.warning(
       """

@@ -1,6 +1,5 @@
 import Core
 import Database
-import Glibc
 
 extension JobEngine {
   /// How long the supervisor may take to tell the status of a script that ended while there was no child. It reaps within milliseconds.
@@ -39,7 +38,7 @@ extension JobEngine {
 
   private func restoreCooldowns() {
     guard let cooldowns else { return }
-    let now = MonotonicTime.now
+    let now = loop.now
     for (id, cooldown) in cooldowns.cooldowns where cooldown.until > now {
       let item = QueueItem(payload: String(id), group: 0, score: 0)
       coordinator.restore(lock: type.lockName(item), owner: owner(0).name(group: 0), until: cooldown.until)
@@ -49,7 +48,7 @@ extension JobEngine {
   private func adopt(_ slot: JobSlot, _ found: inout FoundSlots) {
     let word = table.word(slot.index)
     let integrity = table.integrity(slot.index)
-    let script = ProcessIdentity.script(pid: word.pid)
+    let script = host.script(pid: word.pid)
     switch FoundSlotPolicy.action(word.state, integrity, hasPid: word.pid != 0, processLives: script != nil) {
     case .nothing: return
     case .takeAway:
@@ -66,7 +65,7 @@ extension JobEngine {
     case .quarantine:
       load(slot)
       slot.identity = table.process(slot.index)
-      if slot.identity?.isAlive == true { slot.phase = .quarantined } else { conclude(slot, .unseenLost) }
+      if slot.identity.map({ host.isAlive($0) }) == true { slot.phase = .quarantined } else { conclude(slot, .unseenLost) }
     case .hold:
       slot.phase = .quarantined
       slot.identity = script
@@ -104,24 +103,24 @@ extension JobEngine {
   }
 
   private func adoptProcess(_ slot: JobSlot) {
-    slot.killsBefore = group?.kills
+    slot.killsBefore = host.memoryKills
     // Whatever it has written goes on being read, or it would stand still at a full pipe.
     _ = try? output(of: slot)
-    identify(slot, until: .now + Self.startTimeWait)
+    identify(slot, until: loop.now + Self.startTimeWait)
   }
 
   /// Waits, without standing still, for a process that has entered itself a moment ago and writes its start time next.
   private func identify(_ slot: JobSlot, until patience: MonotonicTime) {
     let identity = table.process(slot.index)
     if identity.startTime != 0 { return watchAdopted(slot, identity) }
-    guard MonotonicTime.now >= patience else {
+    guard loop.now >= patience else {
       slot.phase = .identifying
       loop.schedule(after: Self.startTimeLook) { [weak self] in
         if slot.phase == .identifying { self?.identify(slot, until: patience) }
       }
       return
     }
-    guard let script = ProcessIdentity.script(pid: identity.pid) else { return watchAdopted(slot, identity) }
+    guard let script = host.script(pid: identity.pid) else { return watchAdopted(slot, identity) }
     table.setStartTime(slot.index, script.startTime)
     watchAdopted(slot, script)
   }
@@ -129,14 +128,12 @@ extension JobEngine {
   private func watchAdopted(_ slot: JobSlot, _ identity: ProcessIdentity) {
     slot.phase = .running
     slot.identity = identity
-    guard let pidfd = identity.open() else { return awaitStatus(slot) }
     do throws(SystemError) {
-      slot.watch = try ProcessWatch(identity, pidfd: pidfd, isChild: false, loop: loop) { [weak self] _ in self?.awaitStatus(slot) }
+      slot.watch = try host.watch(identity) { [weak self] in self?.awaitStatus(slot) }
     } catch {
       log.error("can't watch the adopted process \(identity.pid): \(error)")
-      close(pidfd)
-      return awaitStatus(slot)
     }
+    guard slot.watch != nil else { return awaitStatus(slot) }
     if draining && endsScripts { terminate(slot, byStop: true) }
     scheduleDeadline()
   }
@@ -175,7 +172,7 @@ extension JobEngine {
   /// Nobody knows the status: the database shows whether the work was done.
   private func judge(_ slot: JobSlot) {
     guard let job = slot.job, let identity = slot.identity else { return }
-    guard let question = type.judge(job.item, age: .now - slot.startedAt) else { return conclude(slot, .unseen) }
+    guard let question = type.judge(job.item, age: loop.now - slot.startedAt) else { return conclude(slot, .unseen) }
     guard sql.isUp == true else {
       // Without the database nothing starts anyway, so the slot is not missed.
       loop.schedule(after: Self.statusWait) { [weak self] in

@@ -5,7 +5,7 @@ extension JobEngine {
   /// How long a look at files may take before the line goes out without it: they may be on a file server that hangs.
   private static let filesPatience = Duration.seconds(5)
 
-  private var clock: Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }
+  private var clock: Duration { .nanoseconds(loop.now.nanoseconds) }
 
   /// Reads the end of a script's output; to be called before its slot is reset.
   func lookAtOutput(_ slot: JobSlot, _ job: TakenJob, _ ending: ExitCodePolicy.Ending, _ verdict: ExitCodePolicy.Verdict) {
@@ -49,14 +49,7 @@ extension JobEngine {
     }
     let wait = Self.filesPatience
     loop.schedule(after: wait) { say("the files that scripts write don't answer within \(wait.components.seconds) s") }
-    do {
-      let look = try filesLook ?? BlockingCall<[ScriptFilesCheck.Problem]>(loop: loop)
-      filesLook = look
-      look.onEnd = { say(Self.words($0)) }
-      if let error = look.start({ check.look() }) { say("the files that scripts write can't be looked at: \(error)") }
-    } catch {
-      say("the files that scripts write can't be looked at: \(error)")
-    }
+    if let error = host.lookAtFiles(check, { say(Self.words($0)) }) { say("the files that scripts write can't be looked at: \(error)") }
   }
 
   private static func words(_ problems: [ScriptFilesCheck.Problem]) -> String {

@@ -3,11 +3,11 @@ import Glibc
 
 extension JobEngine {
   /// Our own script has ended and is not reaped yet: its pid and group are still nobody else's.
-  func ended(_ slot: JobSlot, _ status: ExitStatus?) {
-    guard let status, let identity = slot.identity else { return }
+  func ended(_ slot: JobSlot, _ status: ExitStatus) {
+    guard let identity = slot.identity else { return }
     table.noteEnd(slot.index, status)
     // What the script left running in its group would write into the next job's output and hold its slot's pipe.
-    kill(-identity.pid, SIGKILL)
+    host.killGroup(of: identity)
     finishOutput(of: slot)
     judgeEnd(slot, status)
   }
@@ -21,14 +21,14 @@ extension JobEngine {
   }
 
   func ending(_ slot: JobSlot, _ status: ExitStatus) -> ExitCodePolicy.Ending {
-    if table.terminatedAt(slot.index) != nil {
+    if table.terminatedAt(slot.index, now: loop.now) != nil {
       guard table.endedByStop(slot.index) else { return .timedOut }
       // It came to its end before the signal.
       return status == .exited(0) ? .exited(0) : .stopped
     }
     // The supervisor ends scripts at their limit while there is no child; the table can't show that, since only the child writes it.
     let signals: [ExitStatus] = [.signalled(SIGTERM), .signalled(SIGKILL), .exited(128 + SIGTERM), .exited(128 + SIGKILL)]
-    if slot.adopted, let deadline = slot.deadline, deadline <= .now, signals.contains(status) { return .timedOut }
+    if slot.adopted, let deadline = slot.deadline, deadline <= loop.now, signals.contains(status) { return .timedOut }
     switch status {
     case .exited(let code): return .exited(code)
     case .signalled(let signal): return .signalled(signal)
@@ -38,7 +38,7 @@ extension JobEngine {
   /// Judges an end, keeps or releases the lock, counts, logs, and frees the slot. Killed in the middle, a successor does it again.
   func conclude(_ slot: JobSlot, _ ending: ExitCodePolicy.Ending, detail: String = "") {
     guard let job = slot.job else { return }
-    let now = MonotonicTime.now
+    let now = loop.now
     let id = Int64(job.item.payload)
     let frequency = settings[type.type].frequency
     let before = id.map { cooldowns?.failures(of: $0) ?? 0 } ?? 0
@@ -80,7 +80,7 @@ extension JobEngine {
   private func report(
     _ slot: JobSlot, _ job: TakenJob, _ ending: ExitCodePolicy.Ending, _ verdict: ExitCodePolicy.Verdict, hold: Duration?, detail: String
   ) {
-    let took = (MonotonicTime.now - slot.startedAt).inSeconds
+    let took = (loop.now - slot.startedAt).inSeconds
     let seconds = "\((took * 10).rounded() / 10) s"
     let what: String =
       switch ending {
@@ -131,9 +131,9 @@ extension JobEngine {
 
   /// Looks at every running script's deadline, and sets the timer for the next one.
   func enforceDeadlines() {
-    let now = MonotonicTime.now
+    let now = loop.now
     for slot in slots where slot.phase == .running {
-      switch DeadlinePolicy.action(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index), now: now) {
+      switch DeadlinePolicy.action(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index, now: loop.now), now: now) {
       case .none: break
       case .terminate: terminate(slot, byStop: false)
       case .kill: slot.watch?.signalGroup(SIGKILL)
@@ -143,10 +143,10 @@ extension JobEngine {
   }
 
   func terminate(_ slot: JobSlot, byStop: Bool) {
-    guard table.terminatedAt(slot.index) == nil, let job = slot.job else { return }
+    guard table.terminatedAt(slot.index, now: loop.now) == nil, let job = slot.job else { return }
     // A stop is said once for all of them.
     if !byStop { log.warning("\(name(of: job.item)): it is over its limit; its processes are ended") }
-    table.setTerminated(slot.index, at: .now, byStop: byStop)
+    table.setTerminated(slot.index, at: loop.now, byStop: byStop)
     slot.watch?.signalGroup(SIGTERM)
   }
 
@@ -154,11 +154,11 @@ extension JobEngine {
   func scheduleDeadline() {
     var next: MonotonicTime?
     for slot in slots where slot.phase == .running {
-      let look = DeadlinePolicy.nextLook(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index))
+      let look = DeadlinePolicy.nextLook(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index, now: loop.now))
       if let look, next.map({ look < $0 }) ?? true { next = look }
     }
     // After a KILL the look lies in the past; the end itself wakes the loop, and `turn` looks again each second.
-    guard let next, next > .now else { return }
+    guard let next, next > loop.now else { return }
     if let timer = deadlineTimer {
       if timer.due == next { return }
       loop.cancel(timer.token)

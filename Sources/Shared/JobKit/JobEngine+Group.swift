@@ -6,15 +6,19 @@ extension JobEngine {
   /// What the settings say about the group and the memory.
   func applyGroup() {
     let directory = settings.controlGroups.map { "\($0)/\(type.type.rawValue)" }
-    if directory != group?.directory || groupFailed { openGroup(directory) }
-    gate.change(threshold: settings.memoryPressure, gauge: MemoryGauge(scripts: group?.directory))
+    if directory != group || groupFailed { openGroup(directory) }
+    gate.change(threshold: settings.memoryPressure)
   }
 
   private func openGroup(_ directory: String?) {
     group = nil
     groupFailed = false
-    guard let directory else { return }
-    do throws(SystemError) { group = try ScriptGroup(directory: directory) } catch { lose(error) }
+    do throws(SystemError) {
+      try host.useGroup(directory)
+      group = directory
+    } catch {
+      lose(error)
+    }
   }
 
   /// Without its group a script has no limits, which is better than no script.
@@ -37,9 +41,9 @@ extension JobEngine {
   /// Whether memory is why a script ended badly; nil: nothing says so.
   func memoryReason(_ slot: JobSlot, _ status: ExitStatus) -> String? {
     // What this process itself has ended is known as such.
-    guard status != .exited(0), table.terminatedAt(slot.index) == nil else { return nil }
+    guard status != .exited(0), table.terminatedAt(slot.index, now: loop.now) == nil else { return nil }
     let limit = settings.limits[type.type]?.resources[.memoryMax].map { "\(Resource.memoryMax.setting(type.type))=\($0.text)" }
-    guard let reason = ScriptGroup.reason(before: slot.killsBefore, after: group?.kills, limit: limit) else { return nil }
+    guard let reason = ScriptGroup.reason(before: slot.killsBefore, after: host.memoryKills, limit: limit) else { return nil }
     // A program that the script had started may have been taken, or one of another script.
     return status == .signalled(SIGKILL) ? reason : "while it ran, a process of the \(type.type.rawValue) scripts was \(reason)"
   }

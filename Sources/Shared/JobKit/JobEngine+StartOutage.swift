@@ -2,14 +2,14 @@ import Core
 
 /// Scripts that can't be started, whatever their job: one state instead of one failure for each device.
 extension JobEngine {
-  private var clock: Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }
+  private var clock: Duration { .nanoseconds(loop.now.nanoseconds) }
 
   /// In a cluster the other nodes may have taken what waited, and nothing shows that it works again.
   private static let forgetting = Duration.seconds(60)
 
   /// Puts a job back whose script could not be started, and takes nothing for a while.
   func postpone(_ job: TakenJob, _ slot: JobSlot, _ cause: StartOutagePolicy.Cause, _ reason: String) {
-    let jitter = Duration.milliseconds(Int.random(in: 0...300))
+    let jitter = Duration.milliseconds(loop.random(in: 0...300))
     switch startOutage.failed(cause, reason, at: clock, jitter: jitter) {
     case .begun: log.error("can't start scripts: \(reason); nothing is lost, and one at a time is tried until it works again")
     case .lasting(let failures): log.error("still can't start scripts after \(failures) attempts: \(reason)")

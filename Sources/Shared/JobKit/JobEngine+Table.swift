@@ -69,7 +69,7 @@ extension JobEngine {
     if roomError != nil { ensureRoom() }
     var freed = 0
     for slot in slots where slot.phase == .quarantined {
-      guard let identity = slot.identity, !identity.isAlive else { continue }
+      guard let identity = slot.identity, !host.isAlive(identity) else { continue }
       freed += 1
       guard slot.job == nil else {
         conclude(slot, .unseenLost)
@@ -93,10 +93,10 @@ extension JobEngine {
     var entered = 0
     for slot in slots {
       guard let job = slot.job, let identity = slot.identity, slot.phase != .free, slot.phase != .reserved else { continue }
-      let age = MonotonicTime.now - slot.startedAt
+      let age = loop.now - slot.startedAt
       let record = JobRecord(
         payload: job.item.payload, lock: job.lock, owner: job.owner, group: job.item.group, score: job.item.score,
-        startedAt: slot.startedAt, startedWall: WallClock.now - age, deadline: slot.deadline)
+        startedAt: slot.startedAt, startedWall: loop.wall - age, deadline: slot.deadline)
       table.enterAgain(slot.index, record, identity)
       entered += 1
     }

@@ -1,6 +1,5 @@
 import Core
 import Database
-import Glibc
 import Logging
 
 /// Runs the jobs of one scheduler type: takes them from the queue into slots, starts their scripts, enforces limits, judges their ends.
@@ -11,11 +10,11 @@ public final class JobEngine {
   let loop: EventLoop
   let type: any SchedulerType
   let table: JobTable
-  var cooldowns: CooldownFile?
+  let host: any Host
+  var cooldowns: (any CooldownStore)?
   let coordinator: any Coordinator
   let sql: SQLThread
   let router: OutputRouter
-  var runtimeDirectory: String
   let log: Logger
   private let plainEnvironment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
   private var cachedEnvironment: [CText]
@@ -37,8 +36,8 @@ public final class JobEngine {
   /// Questions about single jobs that the database refuses.
   var refusals = RefusalPolicy()
   var gate: MemoryGate
-  /// nil: scripts stay in the group that they are started in.
-  var group: ScriptGroup?
+  /// The control group of the scripts; nil: they stay in the one that they are started in.
+  var group: String?
   var groupFailed = false
   var lastError: String?
   var lastJobStarted: MonotonicTime?
@@ -51,7 +50,6 @@ public final class JobEngine {
   var alike = AlikeFailurePolicy()
   /// What was said about failures that are alike; nil = nothing, or it is over.
   var alikeText: String?
-  var filesLook: BlockingCall<[ScriptFilesCheck.Problem]>?
   /// Why the table has fewer slots than are wanted.
   var roomError: SystemError?
   var heldLookDue = MonotonicTime(nanoseconds: 0)
@@ -64,26 +62,28 @@ public final class JobEngine {
   public var onDrained: (() -> Void)?
   /// Called when a job is in the table, just before its process is started: from then on it is not lost.
   var onBegun: ((QueueItem) -> Void)?
+  /// The process has to end: another one has its work.
+  public var onLost: () -> Void = {}
   /// Called at each job's end, once it is judged.
   public var onConcluded: ((QueueItem) -> Void)?
 
   public init(
-    loop: EventLoop, type: any SchedulerType, settings: Settings, table: JobTable, cooldowns: CooldownFile?, coordinator: any Coordinator,
-    sql: SQLThread, runtimeDirectory: String, log: Logger
+    loop: EventLoop, type: any SchedulerType, settings: Settings, host: any Host, table: JobTable, cooldowns: (any CooldownStore)?,
+    coordinator: any Coordinator, sql: SQLThread, log: Logger
   ) {
     self.loop = loop
     self.type = type
     self.settings = settings
     self.table = table
+    self.host = host
     self.cooldowns = cooldowns
     self.coordinator = coordinator
     self.sql = sql
-    self.runtimeDirectory = runtimeDirectory
     self.log = log
     router = OutputRouter(log: log)
     cachedEnvironment = settings.phpCache.environment(plainEnvironment)
     counters = PerformanceCounters(window: settings[type.type].frequency)
-    gate = MemoryGate(threshold: settings.memoryPressure, gauge: MemoryGauge(scripts: nil), log: log)
+    gate = MemoryGate(threshold: settings.memoryPressure, log: log) { host.readMemory() }
     slots = (0..<table.slotCount).map { JobSlot(index: $0) }
     coordinator.onWake = { [weak self] in self?.wake() }
     applyGroup()
@@ -138,7 +138,7 @@ public final class JobEngine {
   /// What the next script gets. PHP ends every script whose cache it can't write to, so that is looked at each time: a file system may
   /// have become read-only since the configuration was read.
   var environment: [CText] {
-    guard case .on(let directory) = settings.phpCache, access(directory, R_OK | W_OK | X_OK) == 0 else { return plainEnvironment }
+    guard case .on(let directory) = settings.phpCache, host.canUse(directory) else { return plainEnvironment }
     return cachedEnvironment
   }
 
@@ -160,10 +160,10 @@ public final class JobEngine {
   private func fill() {
     guard mayTake else { return }
     // One slot stays open, so a type with one has nothing to ask for.
-    if slotLimit > 1 { gate.look(at: .now) }
+    if slotLimit > 1 { gate.look(at: loop.now) }
     let allowed: Int
     if let firstTake {
-      allowed = StartRamp.allowed(slots: slotLimit, elapsed: .now - firstTake, adopted: adoptedCount)
+      allowed = StartRamp.allowed(slots: slotLimit, elapsed: loop.now - firstTake, adopted: adoptedCount)
     } else {
       allowed = StartRamp.allowed(slots: slotLimit, elapsed: .zero, adopted: adoptedCount)
     }
@@ -186,7 +186,7 @@ public final class JobEngine {
         slot.reset()
         finishDrainIfIdle()
       case .job(let job):
-        if firstTake == nil { firstTake = .now }
+        if firstTake == nil { firstTake = loop.now }
         slot.job = job
         // Now it is known whether there is more, for the other slots.
         if coordinator.worthwhileTakes > 0 { wake() }
@@ -210,7 +210,7 @@ public final class JobEngine {
     // Whoever queued it may be told wrong things by the database; what is asked for by hand is not.
     if type.holdsOwnClock, job.item.score != QueueItem.onDemand,
       let left = ownClock.tooEarly(
-        job.item.payload, period: settings[type.type].frequency, now: .nanoseconds(MonotonicTime.now.nanoseconds))
+        job.item.payload, period: settings[type.type].frequency, now: .nanoseconds(loop.now.nanoseconds))
     {
       log.debug("\(name(of: job.item)) skipped: it was done here less than half a period ago")
       return leave(slot, hold: left)
@@ -226,7 +226,7 @@ public final class JobEngine {
         leave(slot, hold: nil)
       case .failure(let error) where error.isTransient && !draining:
         // The job keeps its slot and its lock, and asks again.
-        let answer = refusals.refused(isTransient: true, at: .nanoseconds(MonotonicTime.now.nanoseconds), random: .random(in: 0..<1))
+        let answer = refusals.refused(isTransient: true, at: .nanoseconds(loop.now.nanoseconds), random: loop.random(in: 0...1))
         if answer.isSaid { log.error("can't look up \(name(of: job.item)): \(error); it is asked again each second or two") }
         loop.schedule(after: answer.pause) { [weak self] in
           if let self, slot.phase == .reserved, slot.job == job { consider(job, slot) }

@@ -22,12 +22,12 @@ final class JobSlot {
   var job: TakenJob?
   var startedAt = MonotonicTime(nanoseconds: 0)
   var deadline: MonotonicTime?
-  var watch: ProcessWatch?
+  var watch: (any ScriptWatch)?
   var identity: ProcessIdentity?
   var adopted = false
-  var output: SlotOutput?
+  var output: (any ScriptOutput)?
   /// Who had been killed for memory in the scripts' group when this one began.
-  var killsBefore: ScriptGroup.Kills?
+  var killsBefore: MemoryKills?
   var tail = OutputTail()
   var splitter = LineSplitter()
 

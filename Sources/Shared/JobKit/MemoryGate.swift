@@ -7,21 +7,21 @@ struct MemoryGate {
   private static let interval = Duration.seconds(1)
 
   private var outages: OutageLog
-  private var gauge: MemoryGauge
+  private let read: () -> MemoryReading?
   private var policy: MemoryGatePolicy
   private var lookedAt: MonotonicTime?
 
-  init(threshold: Int?, gauge: MemoryGauge, log: Logger) {
+  /// `read`: how full the memory is now; nil = not known.
+  init(threshold: Int?, log: Logger, read: @escaping () -> MemoryReading?) {
     policy = MemoryGatePolicy(threshold: threshold)
-    self.gauge = gauge
+    self.read = read
     outages = OutageLog("the room in memory", log: log, back: .notice)
   }
 
   var isOpen: Bool { policy.isOpen }
 
-  mutating func change(threshold: Int?, gauge: MemoryGauge) {
+  mutating func change(threshold: Int?) {
     policy.change(threshold: threshold)
-    self.gauge = gauge
     lookedAt = nil
   }
 
@@ -33,7 +33,7 @@ struct MemoryGate {
     lookedAt = now
     outages.look(at: now)
     guard policy.threshold != nil || !policy.isOpen else { return }
-    let reading = policy.threshold == nil ? nil : gauge.read()
+    let reading = policy.threshold == nil ? nil : read()
     let share = reading.map { "\(Int($0.used)) % of the memory of \($0.place)" } ?? "an unknown part of the memory"
     switch policy.observe(used: reading?.used) {
     case nil: break

@@ -5,12 +5,7 @@ import Core
 /// The first of these that has an answer counts: the groups (version 2) that the scripts are in, the fullest of those with a limit; version
 /// 1; the machine.
 struct MemoryGauge {
-  struct Reading: Equatable {
-    /// Percent in use.
-    var used: Double
-    /// For the log.
-    var place: String
-  }
+  typealias Reading = MemoryReading
 
   /// Innermost first.
   private var levels: [String] = []

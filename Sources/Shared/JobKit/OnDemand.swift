@@ -89,7 +89,7 @@ public final class OnDemand {
     if let slot = slot(of: item) {
       // The look at a job that was just taken may still find that it should not run now.
       if slot.phase == .reserved, tries > 0 { return again(item, tries, done) }
-      let age = slot.phase == .reserved ? .zero : .now - slot.startedAt
+      let age = slot.phase == .reserved ? .zero : engine.loop.now - slot.startedAt
       return done(.running(LockReport(name: lock, owner: slot.job?.owner ?? "", age: age, isRunning: true).bounded))
     }
     engine.coordinator.holder(of: lock) { [weak self] result in
@@ -133,9 +133,9 @@ public final class OnDemand {
 
   private func lift(_ item: QueueItem, _ done: @escaping Answer) {
     // A successor must not restore the hold. The row of failures stays known: the next one is held for longer all the same.
-    if let id = Int64(item.payload), let cooldown = engine.cooldowns?.cooldowns[id], cooldown.until > .now {
+    if let id = Int64(item.payload), let cooldown = engine.cooldowns?.cooldowns[id], cooldown.until > engine.loop.now {
       if cooldown.failures > 0 {
-        engine.cooldowns?.set(id, .init(until: .now, failures: cooldown.failures))
+        engine.cooldowns?.set(id, .init(until: engine.loop.now, failures: cooldown.failures))
       } else {
         engine.cooldowns?.clear(id)
       }

@@ -137,8 +137,9 @@ extension SchedulerType {
   public func changesConfiguration(_ item: QueueItem) -> Bool { false }
 
   /// How long a lock lives that nobody renews.
-  public func lockLifetime(_ settings: Settings) -> Duration {
-    LockLifetime.contract(type, settings, now: WallClock.now)
+  /// `wall`: the wall clock, since LibreNMS aligns some periods to it.
+  public func lockLifetime(_ settings: Settings, wall: Duration) -> Duration {
+    LockLifetime.contract(type, settings, now: wall)
   }
 
   /// For how long a lock of which so much remains has been held, if its lifetime tells; nil = it does not.

@@ -3,13 +3,7 @@ import Glibc
 
 /// The control group that the scripts of a type are started into, made and limited by the supervisor.
 final class ScriptGroup {
-  /// Who was killed in it, as its memory.events tells.
-  struct Kills: Equatable {
-    /// The group's own limit was reached and nothing could be freed.
-    var atLimit: UInt64 = 0
-    /// Processes of the group that were killed for want of memory, by whatever limit.
-    var killed: UInt64 = 0
-  }
+  typealias Kills = MemoryKills
 
   let directory: String
   /// Of the directory.

@@ -5,12 +5,13 @@ import Glibc
 ///
 /// So a script never sees a missing reader, whatever becomes of this process; its successor opens the same name and reads on. A script
 /// waits at most while nobody reads.
-final class SlotOutput {
+final class SlotOutput: ScriptOutput {
   /// Bytes per turn of the loop: a script that floods its output shares the loop with the others.
   private static let budget = 64 * 1024
 
   /// For the script: blocking, read-write.
   let scriptEnd: Int32
+  private let path: () -> String
   private let readEnd: Int32
   private let loop: EventLoop
   private let onBytes: (UnsafeRawBufferPointer) -> Void
@@ -18,14 +19,16 @@ final class SlotOutput {
   /// Where there can be no FIFO (no runtime directory, one without space or rights) it is a pipe without a name: what a successor would
   /// have to read is lost then, and with it a script that goes on writing. `writer`: a script that has the pipe already, whatever became of its name.
   init(
-    path: String, loop: EventLoop, writer: Int32? = nil, onBytes: @escaping (UnsafeRawBufferPointer) -> Void
+    path: @escaping () -> String, loop: EventLoop, writer: Int32? = nil, onBytes: @escaping (UnsafeRawBufferPointer) -> Void
   ) throws(SystemError) {
     let ends: (script: Int32, reader: Int32)
-    if let writer, let found = Self.lost(path, writer) {
+    let name = path()
+    if let writer, let found = Self.lost(name, writer) {
       ends = found
     } else {
-      do throws(SystemError) { ends = try Self.named(path) } catch { ends = try Self.unnamed() }
+      do throws(SystemError) { ends = try Self.named(name) } catch { ends = try Self.unnamed() }
     }
+    self.path = path
     scriptEnd = ends.script
     readEnd = ends.reader
     self.loop = loop
@@ -39,8 +42,8 @@ final class SlotOutput {
     }
   }
 
-  /// The name still leads to this pipe.
-  func isAt(_ path: String) -> Bool { FileIdentity.of(path: path) == FileIdentity.of(descriptor: scriptEnd) }
+  /// The name leads to this pipe.
+  var isInPlace: Bool { FileIdentity.of(path: path()) == FileIdentity.of(descriptor: scriptEnd) }
 
   private static func unnamed() throws(SystemError) -> (script: Int32, reader: Int32) {
     var ends: [Int32] = [-1, -1]
@@ -97,8 +100,10 @@ final class SlotOutput {
     close(scriptEnd)
   }
 
-  /// Reads what is there; after a script's end that is at most what the pipe holds.
-  func drain(budget: Int = 256 * 1024) {
+  /// After a script's end: at most what the pipe holds.
+  func drain() { drain(budget: 256 * 1024) }
+
+  private func drain(budget: Int) {
     withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 8) { buffer in
       var left = budget
       while left > 0 {

@@ -11,26 +11,22 @@ final class TableKeeper {
   /// The supervisor has made the directory by then, or can't.
   private static let patience = Duration.seconds(5)
 
-  private let type: TaskType
   private let log: Logger
   private var engine: JobEngine?
-  private var directory = ""
   private var lookedAt: MonotonicTime?
   private var lostAt: MonotonicTime?
   private var isSaid = false
   /// Why there is no file; nil: there is one.
   private(set) var failure: String?
 
-  init(type: TaskType, log: Logger) {
-    self.type = type
+  init(log: Logger) {
     self.log = log
   }
 
   /// From now on this engine's files are to be in this directory.
   func keep(_ engine: JobEngine, in directory: String) {
     self.engine = engine
-    self.directory = directory
-    engine.runtimeDirectory = directory
+    engine.host.directory = directory
     lookedAt = nil
   }
 
@@ -48,8 +44,7 @@ final class TableKeeper {
   }
 
   private func keepTable(_ engine: JobEngine, _ now: MonotonicTime) {
-    let path = ChildLaunch.jobTable(type, in: directory)
-    if engine.table.isAt(path) {
+    if engine.host.isInPlace(engine.table) {
       lostAt = nil
       return
     }
@@ -57,11 +52,11 @@ final class TableKeeper {
     lostAt = lost
     let was = engine.table.isPersistent
     do throws(JobTable.Failure) {
-      try engine.table.move(to: path)
+      try engine.host.putInPlace(engine.table)
       lostAt = nil
       failure = nil
-      if was { log.warning("the job table was removed and is made anew in \(directory), with \(engine.busy) jobs") }
-      if isSaid { log.notice("there is a job table in \(directory) again: scripts can be adopted after a crash") }
+      if was { log.warning("the job table was removed and is made anew in \(engine.host.directory), with \(engine.busy) jobs") }
+      if isSaid { log.notice("there is a job table in \(engine.host.directory) again: scripts can be adopted after a crash") }
       isSaid = false
     } catch {
       if was, now - lost < Self.patience { return }
@@ -77,9 +72,8 @@ final class TableKeeper {
   }
 
   private func keepCooldowns(_ engine: JobEngine) {
-    let path = ChildLaunch.cooldowns(type, in: directory)
-    if engine.cooldowns?.isAt(path) ?? false { return }
-    guard let file = try? CooldownFile(path: path, fresh: true) else { return }
+    if let cooldowns = engine.cooldowns, engine.host.isInPlace(cooldowns) { return }
+    guard let file = try? engine.host.openCooldowns(fresh: true) else { return }
     for (id, cooldown) in engine.cooldowns?.cooldowns ?? [:] { file.set(id, cooldown) }
     engine.cooldowns = file
   }

@@ -31,7 +31,7 @@ public final class RedisLink {
 
   /// Scripts that the present connection has sent in full.
   var loadedScripts: Set<String> = []
-  let availability: RedisAvailability
+  public let availability: RedisAvailability
   private let loop: EventLoop
   private let name: String
   private let resolver: HostResolver

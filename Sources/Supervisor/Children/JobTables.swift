@@ -37,7 +37,7 @@ struct JobTables {
       }
       guard process.isAlive else { continue }
       jobs.append(
-        Job(type: type, slot: slot, process: process, record: table.record(slot), terminatedAt: table.terminatedAt(slot)))
+        Job(type: type, slot: slot, process: process, record: table.record(slot), terminatedAt: table.terminatedAt(slot, now: .now)))
     }
     return jobs
   }

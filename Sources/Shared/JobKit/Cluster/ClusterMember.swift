@@ -1,12 +1,10 @@
 import Core
 import Logging
-import Redis
 
 /// One child's part in a cluster: its link to Redis, and the coordinator that speaks through it.
 final class ClusterMember {
   let coordinator: RedisCoordinator
-  private let link: RedisLink
-  private let availability: RedisAvailability
+  private let link: any ClusterConnection
   private let names: ClusterNames
   private let state: State
 
@@ -17,11 +15,10 @@ final class ClusterMember {
   }
 
   /// `table`: the number of the job table.
-  init(type: any SchedulerType, settings: Settings, table: UInt64, loop: EventLoop, log: Logger) {
+  init(type: any SchedulerType, settings: Settings, link: any ClusterConnection, table: UInt64, loop: EventLoop, log: Logger) {
     let state = State(settings)
     self.state = state
-    availability = RedisAvailability(log: log)
-    link = RedisLink(loop: loop, settings: settings.redis, name: type.type.executable, availability: availability)
+    self.link = link
     names = ClusterNames(type: type.type, node: NodeIdentity.uuid(settings))
     let node = RedisCoordinator.Node(
       link: link, names: names, leaderName: { NodeIdentity.owner(state.settings) }, lockPrefix: type.lockPrefix,
@@ -30,7 +27,7 @@ final class ClusterMember {
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
       groups: { type.queueGroups(state.settings) }, table: table, speaksForNode: type.type == .maintenance,
       schedule: { [loop] in loop.schedule(after: $0, $1) })
-    coordinator = RedisCoordinator(node, log: log, ttl: { type.lockLifetime(state.settings) })
+    coordinator = RedisCoordinator(node, log: log, ttl: { [loop] in type.lockLifetime(state.settings, wall: loop.wall) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator
     link.onInvalidation = { [weak coordinator] keys in coordinator?.told(keys) }
@@ -47,7 +44,7 @@ final class ClusterMember {
   }
 
   /// To be called about every second.
-  func turn(at now: MonotonicTime) { availability.look(at: now) }
+  func turn(at now: MonotonicTime) { link.look(at: now) }
 
   var commandsSent: Int { link.commandsSent }
 }
