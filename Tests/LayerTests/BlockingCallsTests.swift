@@ -39,7 +39,7 @@ import Testing
   private static func calls(_ file: SourceFile) -> Set<Row> {
     var found: Set<Row> = []
     for line in file.lines where line.contains("(") {
-      let parts = stripped(line).split(separator: "(", omittingEmptySubsequences: false)
+      let parts = SourceFile.code(of: line).split(separator: "(", omittingEmptySubsequences: false)
       for (part, after) in zip(parts, parts.dropFirst()) {
         let name = String(part.reversed().prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "." }.reversed())
         let call = name.hasPrefix("Glibc.") ? String(name.dropFirst(6)) : name.hasSuffix(".ring.flush") ? "ring.flush" : name
@@ -52,12 +52,6 @@ import Testing
       }
     }
     return found
-  }
-
-  private static func stripped(_ line: Substring) -> String {
-    let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
-    let code = parts.enumerated().map { $0.offset.isMultiple(of: 2) ? String($0.element) : "" }.joined(separator: "\"")
-    return code.firstRange(of: "//").map { String(code[..<$0.lowerBound]) } ?? code
   }
 
   /// Rows of the table: files in the first column, calls in the second, a reason in the third.

@@ -30,6 +30,13 @@ struct SourceFile {
     }
   }
 
+  /// A line without its strings and its comment.
+  static func code(of line: Substring) -> String {
+    let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
+    let code = parts.enumerated().map { $0.offset.isMultiple(of: 2) ? String($0.element) : "" }.joined(separator: "\"")
+    return code.firstRange(of: "//").map { String(code[..<$0.lowerBound]) } ?? code
+  }
+
   static func all(below folder: String, endings: [String]) -> [SourceFile] {
     var found: [SourceFile] = []
     func visit(_ path: String) {

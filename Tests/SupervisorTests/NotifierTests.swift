@@ -82,7 +82,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let address = isAbstract ? "@lnmsd-test-\(getpid())" : directory.path + "/notify"
     let manager = try Manager(address)
-    let notifier = ServiceNotifier(address: address, log: Logger(label: "test"))
+    let notifier = try ServiceNotifier(address: address, loop: EventLoop(), log: Logger(label: "test"))
     let start = ContinuousClock.now
     notifier.ready()
     for number in 1...2000 {
@@ -106,7 +106,7 @@ import Testing
 
   @Test func aManagerThatMakesItsSocketLaterHearsWhatIsTrueThen() throws {
     let directory = try TemporaryDirectory()
-    let notifier = ServiceNotifier(address: directory.path + "/notify", log: Logger(label: "test"))
+    let notifier = try ServiceNotifier(address: directory.path + "/notify", loop: EventLoop(), log: Logger(label: "test"))
     notifier.status("one")
     notifier.ready()
     notifier.status("two")
@@ -116,8 +116,8 @@ import Testing
   }
 
   @Test(arguments: ["", "notify", "vsock:2:9999", "/" + String(repeating: "x", count: 200)])
-  func anAddressThatIsNoneIsNoManager(address: String) {
-    let notifier = ServiceNotifier(address: address, log: Logger(label: "test"))
+  func anAddressThatIsNoneIsNoManager(address: String) throws {
+    let notifier = try ServiceNotifier(address: address, loop: EventLoop(), log: Logger(label: "test"))
     notifier.ready()
     #expect(notifier.isReady)
   }

@@ -193,7 +193,7 @@ final class Child {
       port.close()
       throw error
     }
-    let now = MonotonicTime.now
+    let now = surroundings.loop.now
     generation += 1
     startedAt = now
     silence = SilencePolicy(now: now.sinceBoot)
@@ -210,13 +210,13 @@ final class Child {
 
   private func killNow() {
     guard pid > 0 else { return }
-    killedAt = killedAt ?? .now
+    killedAt = killedAt ?? surroundings.loop.now
     kill(pid, SIGKILL)
   }
 
   private func scheduleRestart() {
-    let now = MonotonicTime.now
-    let verdict = policy.died(now: now.sinceBoot, readySince: readySince?.sinceBoot, dice: .random(in: 0...1))
+    let now = surroundings.loop.now
+    let verdict = policy.died(now: now.sinceBoot, readySince: readySince?.sinceBoot, dice: surroundings.loop.random(in: 0...1))
     readySince = nil
     let next = verdict.delay == .zero ? "at once" : "in \(StatusText.age(verdict.delay))"
     if verdict.crashLooping {
@@ -255,7 +255,7 @@ final class Child {
       guard case .hello(let wire, let type, let pid, let version) = message else { return misbehaved("it spoke before its hello") }
       return hello(wire: wire, type: type, pid: pid, version: version)
     }
-    let now = MonotonicTime.now
+    let now = surroundings.loop.now
     switch message {
     case .hello: misbehaved("it said hello twice")
     case .ready(let epoch): ready(epoch, now)
@@ -284,7 +284,7 @@ final class Child {
     }
     guard type == self.type else { return misbehaved("it says that it is the child of type \(type.rawValue)") }
     saidHello = true
-    silence?.heard(now: MonotonicTime.now.sinceBoot)
+    silence?.heard(now: surroundings.loop.now.sinceBoot)
     log.debug("hello from \(StatusText.clip(version))", metadata: ["child": "\(pid)"])
     for orphan in orphans() { tell(orphan) }
     sendConfiguration()
@@ -365,7 +365,7 @@ final class Child {
 
   /// It is a zombie and will be reaped now.
   func exited(_ status: ExitStatus) {
-    let age = startedAt.map { " after \(StatusText.age(.now - $0))" } ?? ""
+    let age = startedAt.map { " after \(StatusText.age(surroundings.loop.now - $0))" } ?? ""
     let deliberate = machine.state == .stopping && (!machine.want || machine.replacing)
     if deliberate {
       log.info("\(farewell(status))", metadata: ["child": "\(pid)", "generation": "\(generation)"])

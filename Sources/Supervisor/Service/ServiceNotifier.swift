@@ -11,6 +11,7 @@ final class ServiceNotifier {
   /// A service manager that is busy, with a reload of its units for example, reads on after seconds.
   private static let patience = Duration.seconds(10)
 
+  private let loop: EventLoop
   private let log: Logger
   /// `/path` or `@name`; nil: nobody wants to know.
   private let address: String?
@@ -23,7 +24,8 @@ final class ServiceNotifier {
   /// How often the service manager wants to hear WATCHDOG=1; nil = it does not watch.
   let watchdogInterval: Duration?
 
-  init(address: String? = ScriptEnvironment.value("NOTIFY_SOCKET"), log: Logger) {
+  init(address: String? = ScriptEnvironment.value("NOTIFY_SOCKET"), loop: EventLoop, log: Logger) {
+    self.loop = loop
     self.log = log
     if let address, !address.isEmpty {
       let isKnown = SocketAddress.use(text: address) { _, _ in 0 } == 0
@@ -99,7 +101,7 @@ final class ServiceNotifier {
   }
 
   private func wait(_ failure: SystemError, _ address: String) {
-    let now = MonotonicTime.now
+    let now = loop.now
     let since = waitsSince ?? now
     waitsSince = since
     guard now - since >= Self.patience, !saidStuck else { return }

@@ -16,7 +16,7 @@ extension Supervisor {
       return answerReload(ok: false, "waiting for \(reason); the configuration in force stays until then")
     }
     waitingReason = reason
-    notifier.status(statusText(.now))
+    notifier.status(statusText(loop.now))
   }
 
   func configurationEnded(_ outcome: ConfigurationLoader.Outcome) {
@@ -41,9 +41,9 @@ extension Supervisor {
   }
 
   private func retryConfiguration(_ reason: String) {
-    let now = MonotonicTime.now
+    let now = loop.now
     // Never healthy, but ready from the start: the delays 1, 2, 4 … 60 s.
-    let verdict = loaderPolicy.died(now: now.sinceBoot, readySince: now.sinceBoot, dice: .random(in: 0...1))
+    let verdict = loaderPolicy.died(now: now.sinceBoot, readySince: now.sinceBoot, dice: loop.random(in: 0...1))
     waitingReason = "the configuration: \(StatusText.clip(reason))"
     log.error("\(reason); the next attempt is in \(StatusText.age(verdict.delay))")
     loop.schedule(after: verdict.delay) { [weak self] in
@@ -53,7 +53,7 @@ extension Supervisor {
   }
 
   func startLoader() {
-    automaticReload.started(now: MonotonicTime.now.sinceBoot)
+    automaticReload.started(now: loop.now.sinceBoot)
     loader.start()
   }
 
@@ -87,8 +87,8 @@ extension Supervisor {
     let before = loaded
     loaded = configuration
     if settings?.phpCache != new.phpCache { log.info("\(new.phpCache.summary)") }
-    healthFile.configure(path: new.healthFile, now: .now)
-    logWatchdog.configure(new, now: .now)
+    healthFile.configure(path: new.healthFile, now: loop.now)
+    logWatchdog.configure(new, now: loop.now)
     // What the sources looked like is no setting: only the child that looks at them has to know.
     var comparable = new
     comparable.fingerprint = settings?.fingerprint ?? ""

@@ -78,7 +78,7 @@ extension Supervisor {
   }
 
   private func reply(_ locks: [LockReport], _ omitted: Int, _ failures: [String], _ settings: Settings) -> OperatorReply {
-    let now = MonotonicTime.now
+    let now = loop.now
     let own = children.flatMap { tables.running($0.type) }.map { job in
       LockList.OwnJob(lock: job.record.lock, owner: job.record.owner, age: now - job.record.startedAt)
     }

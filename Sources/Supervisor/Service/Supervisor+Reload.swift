@@ -31,7 +31,7 @@ extension Supervisor {
   /// To be called about every second, and when a child has seen that a source of the configuration has changed.
   func considerReload() {
     guard stopping == nil, settings != nil, reload == nil, !loader.isRunning else { return }
-    guard let reason = automaticReload.due(now: MonotonicTime.now.sinceBoot) else { return }
+    guard let reason = automaticReload.due(now: loop.now.sinceBoot) else { return }
     log.debug("the configuration is read again: \(reason)")
     reload = Reload(isAutomatic: true, number: epoch)
     startLoader()

@@ -61,7 +61,7 @@ extension Supervisor {
   // MARK: The operator
 
   func serve(_ request: OperatorRequest, _ answer: @escaping (OperatorReply) -> Void) {
-    let now = MonotonicTime.now
+    let now = loop.now
     switch request.command {
     case .status:
       let report = report(now)

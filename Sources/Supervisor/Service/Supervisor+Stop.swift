@@ -25,7 +25,7 @@ extension Supervisor {
     log.notice("stopping (\(reason)): no new work, running scripts finish; a second signal ends them")
     stopping = Stop()
     notifier.stopping()
-    notifier.status(statusText(.now))
+    notifier.status(statusText(loop.now))
     loader.stop(because: "the service is stopping")
     answerReload(ok: false, "the service is stopping")
     reload = nil
@@ -33,7 +33,7 @@ extension Supervisor {
     reloadAgain = []
     for child in children { child.want(false) }
     countScripts()
-    pressStop(.now)
+    pressStop(loop.now)
     loop.afterTurn { [weak self] in self?.considerEnd() }
   }
 
@@ -41,14 +41,14 @@ extension Supervisor {
     guard stopping?.killing == false else { return }
     log.warning("stopping now (\(reason)): running scripts are ended")
     stopping?.killing = true
-    stopping?.childLimit = .now + Self.killLimit
+    stopping?.childLimit = loop.now + Self.killLimit
     for child in children { child.stopNow() }
     countScripts()
   }
 
   private func countScripts() {
     let alone = children.filter { !$0.machine.isAlive }.map(\.type)
-    let living = enforcer.enforce(alone, now: .now, endAll: stopping?.killing ?? false)
+    let living = enforcer.enforce(alone, now: loop.now, endAll: stopping?.killing ?? false)
     stopping?.scripts = living
   }
 

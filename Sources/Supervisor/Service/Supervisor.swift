@@ -39,7 +39,7 @@ final class Supervisor {
   let enforcer: DeadlineEnforcer
   let groups: ControlGroups
   let children: [Child]
-  let startedAt = MonotonicTime.now
+  let startedAt: MonotonicTime
   private var signals: SignalSource?
   var socket: OperatorSocket?
   let place: RuntimePlace
@@ -80,7 +80,8 @@ final class Supervisor {
     self.options = options
     place = options.place
     loop = try EventLoop()
-    notifier = ServiceNotifier(log: log)
+    startedAt = loop.now
+    notifier = ServiceNotifier(loop: loop, log: log)
     try SystemError.check(shim_set_subreaper(), "become the reaper of orphans")
     let null = try SystemError.check(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null")
     let groups = ControlGroups(types: SupervisedTypes.all, location: ControlGroupLocation.current().unified, log: log)
@@ -163,7 +164,7 @@ final class Supervisor {
   }
 
   private func tick() {
-    let now = MonotonicTime.now
+    let now = loop.now
     let lateness = SilencePolicy.shift(due: tickDue.sinceBoot, now: now.sinceBoot)
     if lateness > .zero {
       log.warning("this process was away for \(StatusText.age(lateness)): all clocks are set forward by that")
@@ -221,7 +222,7 @@ final class Supervisor {
 
   private func considerReadiness() {
     guard !notifier.isReady, stopping == nil else { return }
-    let now = MonotonicTime.now
+    let now = loop.now
     let isUp = settings != nil && children.allSatisfy(\.isSettled)
     guard isUp || now - startedAt >= Self.readinessLimit else { return }
     notifier.status(statusText(now))
@@ -232,7 +233,7 @@ final class Supervisor {
   private func scheduleWatchdog(every interval: Duration) {
     loop.schedule(after: interval) { [weak self] in
       guard let self else { return }
-      notifier.watchdog(isWell: WatchdogPolicy.mayBeat(wantedConditions(.now)))
+      notifier.watchdog(isWell: WatchdogPolicy.mayBeat(wantedConditions(loop.now)))
       scheduleWatchdog(every: interval)
     }
   }
