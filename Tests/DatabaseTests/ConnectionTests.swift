@@ -29,6 +29,17 @@ import Testing
     #expect(local[0][0] == "localhost")
   }
 
+  @Test func theCauseOfAFailureTellsAClosedPortFromARefusedLogin() throws {
+    func cause(_ change: (inout DatabaseSettings) -> Void) throws -> String? {
+      do { _ = try open(change) } catch let error as DatabaseError { return error.cause }
+      return nil
+    }
+    let closed = try (cause { $0.port = 1 }, cause { $0.port = 2 })
+    #expect(closed.0?.hasPrefix("2002 ") == true && closed.0 == closed.1, "\(closed)")
+    let login = try (cause { $0.password = "wrong" }, cause { $0.user = "nobody" })
+    #expect(login.0 == "1045" && login.0 == login.1)
+  }
+
   @Test func theSessionIsSetUp() throws {
     let row = try open().query(
       "SELECT @@autocommit, @@character_set_client, @@character_set_results, @@wsrep_sync_wait, @@time_zone, DATABASE()")[0]

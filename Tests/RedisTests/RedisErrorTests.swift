@@ -52,6 +52,14 @@ import Testing
     #expect(error.isOutage == isOutage)
   }
 
+  @Test func aCauseIsTheSameWhereverAndWhenItHappens() {
+    func cause(_ kind: RedisError.Kind, _ text: String) -> String { RedisError(kind, text).cause }
+    #expect(cause(.unreachable, "10.0.0.1:6379: Connection refused") == cause(.unreachable, "10.0.0.22:6380: Connection refused"))
+    #expect(cause(.unreachable, "10.0.0.1:6379: Connection refused") != cause(.unreachable, "10.0.0.1:6379: Connection timed out"))
+    #expect(cause(.lost, "10.0.0.1:6379: Connection reset by peer") != cause(.lost, "10.0.0.1:6379: no answer for 5.0 seconds"))
+    #expect(RedisError(server: "READONLY You can't write against 7").cause == RedisError(server: "READONLY another text").cause)
+  }
+
   @Test func whatAServerSaysIsOneShortLine() {
     let error = RedisError(server: "ERR a\r\nb\u{1b}[31m" + String(repeating: "x", count: 1000))
     #expect(error.text.hasPrefix("ERR a  b [31mxxx"))

@@ -62,6 +62,25 @@ import Testing
     #expect(scene.lines.all[1].hasPrefix("error Redis away: ") && scene.lines.all[1].contains("refused"))
   }
 
+  @Test func anOutageOfAnotherKindIsSaidThoughCutsAreCounted() throws {
+    let server = try RedisServer()
+    let scene = try LinkScene(server.settings)
+    #expect(scene.isUp())
+    for _ in 1...4 {
+      try server.command("CLIENT", "KILL", "TYPE", "normal")
+      #expect(scene.isDown())
+      #expect(scene.isUp())
+    }
+    let cut = scene.lines.all
+    #expect(cut.count == 6 && cut[5].contains("outages of this kind are counted"), "\(cut)")
+    server.kill()
+    #expect(scene.test.turn(until: .seconds(4)) { scene.lines.all.count > cut.count }, "\(scene.lines.all)")
+    try server.start()
+    #expect(scene.isUp())
+    let last = scene.lines.all.dropFirst(cut.count)
+    #expect(last.count == 2 && last.first?.contains("refused") == true && last.last?.contains("connected") == true, "\(scene.lines.all)")
+  }
+
   @Test func aFrozenServerIsFoundAgainWithinTwoSeconds() throws {
     let server = try RedisServer()
     let scene = try LinkScene(server.settings) {

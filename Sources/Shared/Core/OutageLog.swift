@@ -16,13 +16,14 @@ public struct OutageLog {
     backLevel = back
   }
 
-  /// To be called with every sign of it; only a change is said.
-  public mutating func away(_ text: String, at now: MonotonicTime = .now) { saw(away: true, text, now) }
+  /// To be called with every sign of it; only a change is said. `cause`: the kind of error, without what differs from time to time; outages
+  /// of each kind are counted for themselves.
+  public mutating func away(_ text: String, cause: String = "", at now: MonotonicTime = .now) { saw(away: true, text, cause, now) }
 
-  public mutating func back(_ text: String, at now: MonotonicTime = .now) { saw(away: false, text, now) }
+  public mutating func back(_ text: String, at now: MonotonicTime = .now) { saw(away: false, text, "", now) }
 
-  private mutating func saw(away: Bool, _ text: String, _ now: MonotonicTime) {
-    let saying = policy.saw(away: away, at: .nanoseconds(now.nanoseconds))
+  private mutating func saw(away: Bool, _ text: String, _ cause: String, _ now: MonotonicTime) {
+    let saying = policy.saw(away: away, cause: cause, at: .nanoseconds(now.nanoseconds))
     if saying != nil || isAway != away { self.text = text }
     isAway = away
     say(saying)
@@ -36,7 +37,7 @@ public struct OutageLog {
     switch saying {
     case nil: break
     case .change: log.log(level: level, "\(text)")
-    case .begun: log.log(level: level, "\(text). It comes and goes: from now on that is counted and said once a minute")
+    case .begun: log.log(level: level, "\(text). It comes and goes: from now on outages of this kind are counted and said once a minute")
     case .lasting(let outages):
       log.warning("\(subject) went away \(outages) times since the last line and is not steady yet; last: \(text)")
     case .over(let outages): log.log(level: level, "\(text) (steady again, after \(outages) more times that it was away)")

@@ -37,6 +37,16 @@ public struct DatabaseError: Error, Equatable, Sendable, CustomStringConvertible
     }
   }
 
+  /// The kind of fault, one word for all times that it happens: the error's number, and the system's own (errno), which libmariadb writes at
+  /// the end of its texts.
+  public var cause: String {
+    switch number {
+    case 0: text
+    case 2000...2999, 5000...5999: "\(number) \(text.split { !("0"..."9").contains($0) }.last ?? "")"
+    default: String(number)
+    }
+  }
+
   public var description: String { number == 0 ? text : "\(text) (error \(number))" }
 
   /// Sorts an error that a statement met by its number.

@@ -89,7 +89,7 @@ public final class SQLThread {
     let error = DatabaseError(kind: .lost, number: 0, text: "no answer for \(Self.answerLimit.components.seconds) s")
     let unanswered = pending.sorted { $0.key < $1.key }
     pending = [:]
-    switchTo(false, "database away: \(error)")
+    switchTo(false, "database away: \(error)", cause: error.cause)
     for (_, entry) in unanswered { entry.answer(.failure(error)) }
   }
 
@@ -100,16 +100,17 @@ public final class SQLThread {
     silent = false
     switch reply.change {
     case .up(let server): switchTo(true, "database connected: \(server)")
-    case .down(let error): switchTo(false, "database away: \(error); waiting for it")
+    case .down(let error): switchTo(false, "database away: \(error); waiting for it", cause: error.cause)
     case nil: if wasSilent { switchTo(true, "database answers again") }
     }
     if reply.number != 0, let entry = pending.removeValue(forKey: reply.number) { entry.answer(reply.result) }
   }
 
-  private func switchTo(_ up: Bool, _ text: @autoclosure () -> String) {
-    guard isUp != up else { return }
+  private func switchTo(_ up: Bool, _ text: @autoclosure () -> String, cause: String = "") {
+    let isChange = isUp != up
     isUp = up
-    if up { outages.back(text()) } else { outages.away(text()) }
-    onChange?(up)
+    // What keeps it away may be another fault by now.
+    if !up { outages.away(text(), cause: cause) } else if isChange { outages.back(text()) }
+    if isChange { onChange?(up) }
   }
 }

@@ -17,9 +17,10 @@ public final class RedisAvailability {
   /// To be called about every second.
   public func look(at now: MonotonicTime) { outages.look(at: now) }
 
-  func down(_ link: RedisLink, _ reason: String) {
+  /// `before`: what was seen before it, in words that go on.
+  func down(_ link: RedisLink, _ error: RedisError, before: String = "") {
     away.insert(ObjectIdentifier(link))
-    outages.away("Redis away: \(reason); waiting for it")
+    outages.away("Redis away: \(error.text)\(before); waiting for it", cause: error.cause)
   }
 
   func up(_ link: RedisLink, _ server: String) {

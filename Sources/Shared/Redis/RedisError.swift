@@ -39,6 +39,14 @@ public struct RedisError: Error, Equatable, Sendable, CustomStringConvertible {
 
   public var description: String { text }
 
+  /// The kind of fault, one word for all times that it happens: without addresses, ports and durations.
+  public var cause: String {
+    switch kind {
+    case .lost, .unreachable: kind.rawValue + " " + text.filter { $0.isLetter || $0 == " " }
+    default: kind.rawValue
+    }
+  }
+
   /// True when waiting may help, false when the command is at fault.
   public var isOutage: Bool {
     switch kind {

@@ -64,8 +64,9 @@ public final class RedisLink {
   public func start() {
     switch RedisEndpoint.choose(settings) {
     case .failure(let refusal):
-      reason = RedisError(.unreachable, refusal.description)
-      availability.down(self, refusal.description)
+      let error = RedisError(.unreachable, refusal.description)
+      reason = error
+      availability.down(self, error)
     case .success(let choice):
       for warning in choice.warnings { availability.warnOnce(warning) }
       var underSentinel = false
@@ -179,7 +180,7 @@ public final class RedisLink {
   private func rise() {
     policy.succeeded()
     reason = nil
-    if let unsaid { availability.down(self, unsaid.text) }
+    if let unsaid { availability.down(self, unsaid) }
     unsaid = nil
     guard !isUp, let connection else { return }
     isUp = true
@@ -247,7 +248,7 @@ public final class RedisLink {
   private func say(_ error: RedisError) {
     let before = unsaid.map { $0.text == error.text ? "" : " (before: \($0.text))" } ?? ""
     unsaid = nil
-    availability.down(self, error.text + before)
+    availability.down(self, error, before: before)
   }
 
   private func retry(_ body: @escaping (RedisLink) -> Void) {
