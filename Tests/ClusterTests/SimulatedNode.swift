@@ -27,7 +27,7 @@ final class SimulatedNode {
     let node = RedisCoordinator.Node(
       link: link, names: ClusterNames(type: .poller, node: uuid), leaderName: { owner }, lockPrefix: "poller.device.",
       usesGroupLocks: false,
-      masterTtl: { .seconds(5) }, groups: { [0] }, table: UInt64(number), schedule: { loop.schedule(after: $0, $1) })
+      masterTtl: { .seconds(5) }, groups: { [0] }, table: UInt64(number), loop: loop)
     coordinator = RedisCoordinator(node, log: log, ttl: { period })
     let coordinator = self.coordinator
     link.onInvalidation = { [weak coordinator] in coordinator?.told($0) }

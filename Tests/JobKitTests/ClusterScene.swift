@@ -45,8 +45,7 @@ final class ClusterScene {
       link: link, names: ClusterNames(type: type, node: uuid), leaderName: { "\(settings.name)-\(uuid)" },
       lockPrefix: "\(type.rawValue).device.",
       usesGroupLocks: false, keepsTicks: keepsTicks, masterTtl: { settings.masterTtl }, groups: { settings.groups },
-      table: number, markLifetime: markLifetime, speaksForNode: speaksForNode,
-      schedule: { [loop] in loop.schedule(after: $0, $1) })
+      table: number, markLifetime: markLifetime, speaksForNode: speaksForNode, loop: loop)
     coordinator = RedisCoordinator(node, log: log, ttl: { ttl })
     coordinator.change(mayLead: mayLead)
     let coordinator = self.coordinator

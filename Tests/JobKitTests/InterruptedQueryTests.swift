@@ -65,7 +65,7 @@ extension SQLThreadTests {
         loop: scene.loop, type: type, settings: settings,
         host: LinuxHost(type: .poller, directory: directory, loop: scene.loop, log: log),
         table: try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: 1, place: .current()), cooldowns: nil,
-        coordinator: LocalCoordinator(lockName: { type.lockName($0) }), sql: scene.thread, log: log)
+        coordinator: LocalCoordinator(lockName: { type.lockName($0) }, clock: { scene.loop.now }), sql: scene.thread, log: log)
       let dispatch = Dispatch(engine: engine, log: log)
       let begin = MonotonicTime.now
       var next = begin

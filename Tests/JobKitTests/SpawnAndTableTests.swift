@@ -73,7 +73,7 @@ import Testing
     var settings = Settings(base: scene.directory, nodeID: "n", pollerName: "n")
     settings.database.socket = "/nonexistent"
     let type = IdleType()
-    let coordinator = LocalCoordinator(lockName: { type.lockName($0) })
+    let coordinator = LocalCoordinator(lockName: { type.lockName($0) }, clock: { loop.now })
     let table = try JobTable.open(path: scene.table, slots: 1, place: .current())
     let engine = JobEngine(
       loop: loop, type: type, settings: settings,

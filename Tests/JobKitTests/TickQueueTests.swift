@@ -4,7 +4,7 @@ import Testing
 
 /// Alerting and billing on a node alone: a tick waits for the lock of the run before it.
 @Suite struct TickQueueTests {
-  private func make() -> LocalCoordinator { LocalCoordinator(lockName: { "billing.\($0.payload)" }, keepsTicks: true) }
+  private func make() -> LocalCoordinator { LocalCoordinator(lockName: { "billing.\($0.payload)" }, keepsTicks: true, clock: { .now }) }
 
   private func take(_ coordinator: LocalCoordinator) -> TakenJob? {
     var taken: TakenJob?

@@ -18,9 +18,9 @@ public struct OutageLog {
 
   /// To be called with every sign of it; only a change is said. `cause`: the kind of error, without what differs from time to time; outages
   /// of each kind are counted for themselves.
-  public mutating func away(_ text: String, cause: String = "", at now: MonotonicTime = .now) { saw(away: true, text, cause, now) }
+  public mutating func away(_ text: String, cause: String = "", at now: MonotonicTime) { saw(away: true, text, cause, now) }
 
-  public mutating func back(_ text: String, at now: MonotonicTime = .now) { saw(away: false, text, "", now) }
+  public mutating func back(_ text: String, at now: MonotonicTime) { saw(away: false, text, "", now) }
 
   private mutating func saw(away: Bool, _ text: String, _ cause: String, _ now: MonotonicTime) {
     let saying = policy.saw(away: away, cause: cause, at: .nanoseconds(now.nanoseconds))

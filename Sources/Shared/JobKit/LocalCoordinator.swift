@@ -9,7 +9,7 @@ public final class LocalCoordinator: Coordinator {
   private let keepsTicks: Bool
   private let clock: () -> MonotonicTime
 
-  public init(lockName: @escaping (QueueItem) -> String, keepsTicks: Bool = false, clock: @escaping () -> MonotonicTime = { .now }) {
+  public init(lockName: @escaping (QueueItem) -> String, keepsTicks: Bool = false, clock: @escaping () -> MonotonicTime) {
     self.lockName = lockName
     self.keepsTicks = keepsTicks
     self.clock = clock

@@ -38,6 +38,7 @@ public final class SQLThread {
   /// Statements that were run since the start.
   public private(set) var statementCount: UInt64 = 0
 
+  private let loop: EventLoop
   private var outages: OutageLog
   private let mailbox: Mailbox<Reply>
   private let worker: SQLWorker
@@ -46,6 +47,7 @@ public final class SQLThread {
   private var silent = false
 
   public init(settings: DatabaseSettings, loop: EventLoop, log: Logger) throws {
+    self.loop = loop
     outages = OutageLog("the database", log: log)
     let mailbox = try Mailbox<Reply>()
     self.mailbox = mailbox
@@ -67,7 +69,7 @@ public final class SQLThread {
       return answer(.failure(DatabaseError(kind: .unreachable, number: 0, text: "the database is away")))
     }
     nextNumber += 1
-    pending[nextNumber] = Pending(since: .now) { result in
+    pending[nextNumber] = Pending(since: loop.now) { result in
       switch result {
       case .success(let value):
         guard let value = value as? Value else { preconditionFailure("an answer belongs to its question") }
@@ -110,7 +112,7 @@ public final class SQLThread {
     let isChange = isUp != up
     isUp = up
     // What keeps it away may be another fault by now.
-    if !up { outages.away(text(), cause: cause) } else if isChange { outages.back(text()) }
+    if !up { outages.away(text(), cause: cause, at: loop.now) } else if isChange { outages.back(text(), at: loop.now) }
     if isChange { onChange?(up) }
   }
 }

@@ -20,12 +20,12 @@ public final class RedisAvailability {
   /// `before`: what was seen before it, in words that go on.
   func down(_ link: RedisLink, _ error: RedisError, before: String = "") {
     away.insert(ObjectIdentifier(link))
-    outages.away("Redis away: \(error.text)\(before); waiting for it", cause: error.cause)
+    outages.away("Redis away: \(error.text)\(before); waiting for it", cause: error.cause, at: link.loop.now)
   }
 
   func up(_ link: RedisLink, _ server: String) {
     away.remove(ObjectIdentifier(link))
-    if away.isEmpty { outages.back("Redis connected: \(server)") }
+    if away.isEmpty { outages.back("Redis connected: \(server)", at: link.loop.now) }
   }
 
   /// A link that is given up says nothing any more.

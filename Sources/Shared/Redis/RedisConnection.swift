@@ -49,7 +49,7 @@ public final class RedisConnection {
   private var connectTimer: TimerToken?
   private var commandTimer: TimerToken?
   private var idleTimer: TimerToken?
-  private var lastTraffic = MonotonicTime.now
+  private var lastTraffic: MonotonicTime
   private var channel: String?
   /// Since when the confirmation of a subscription is awaited.
   private var probed: MonotonicTime?
@@ -58,6 +58,7 @@ public final class RedisConnection {
     self.loop = loop
     self.configuration = configuration
     socket = RedisSocketWatch(loop: loop)
+    lastTraffic = loop.now
     plan = GreetingPlan(
       user: configuration.credentials.user, password: configuration.credentials.password, database: configuration.database,
       name: configuration.name)
@@ -120,7 +121,7 @@ public final class RedisConnection {
     }
     guard status == 0 else { return }
     commandsSent += 1
-    probed = probed ?? .now
+    probed = probed ?? loop.now
     watchAnswers()
   }
 
@@ -140,7 +141,7 @@ public final class RedisConnection {
       return
     }
     commandsSent += 1
-    waiting.append(PendingAnswers.Entry(since: .now, answer: answer))
+    waiting.append(PendingAnswers.Entry(since: loop.now, answer: answer))
     watchAnswers()
   }
 
@@ -190,13 +191,13 @@ public final class RedisConnection {
   fileprivate func connected() { greet() }
 
   fileprivate func replied(_ reply: RedisReply) {
-    lastTraffic = .now
+    lastTraffic = loop.now
     guard let entry = waiting.popFirst() else { return }
     if case .error(let error) = reply { entry.answer(.failure(error)) } else { entry.answer(.success(reply)) }
   }
 
   fileprivate func pushed(_ reply: RedisReply) {
-    lastTraffic = .now
+    lastTraffic = loop.now
     probed = nil
     if case .error(let error) = reply { return end(error) }
     onPush?(reply)
@@ -220,7 +221,7 @@ public final class RedisConnection {
 
   private func lookAtAnswers() {
     commandTimer = nil
-    let isLate = { [self] in oldestWait.map { $0 + configuration.limits.command <= .now } ?? false }
+    let isLate = { [self] in oldestWait.map { $0 + configuration.limits.command <= loop.now } ?? false }
     // After a pause of this process the answers may be here already.
     if isLate(), let handle { chiredis_handle(handle, 1, 0) }
     guard state != .closed else { return }
@@ -234,8 +235,8 @@ public final class RedisConnection {
   private func watchIdle() {
     idleTimer = loop.schedule(at: lastTraffic + configuration.limits.idle) { [weak self] in
       guard let self, state == .ready else { return }
-      if lastTraffic + configuration.limits.idle <= .now {
-        lastTraffic = .now
+      if lastTraffic + configuration.limits.idle <= loop.now {
+        lastTraffic = loop.now
         // In RESP2 a subscribed connection may say little else; hiredis 0.14 loses the answer of its PING.
         if let channel { subscribe(to: channel) } else { put(["PING"]) { _ in } }
       }

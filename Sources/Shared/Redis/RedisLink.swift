@@ -32,7 +32,7 @@ public final class RedisLink {
   /// Scripts that the present connection has sent in full.
   var loadedScripts: Set<String> = []
   public let availability: RedisAvailability
-  private let loop: EventLoop
+  let loop: EventLoop
   private let name: String
   private let resolver: HostResolver
   private var settings: RedisSettings
@@ -253,7 +253,7 @@ public final class RedisLink {
 
   private func retry(_ body: @escaping (RedisLink) -> Void) {
     if let timer { loop.cancel(timer) }
-    timer = loop.schedule(after: policy.delay(random: .random(in: 0..<1))) { [weak self] in
+    timer = loop.schedule(after: policy.delay(random: loop.random(in: 0...1))) { [weak self] in
       guard let self else { return }
       timer = nil
       body(self)

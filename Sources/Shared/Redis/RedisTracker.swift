@@ -103,7 +103,7 @@ final class RedisTracker {
     isActive = false
     retire()
     guard error.isOutage else { return unavailable(error) }
-    timer = loop.schedule(after: policy.delay(random: .random(in: 0..<1))) { [weak self] in
+    timer = loop.schedule(after: policy.delay(random: loop.random(in: 0...1))) { [weak self] in
       self?.timer = nil
       self?.start()
     }

@@ -134,7 +134,7 @@ final class ClusterCommands {
 
   /// One command per queue, as a Python node does it; a member whose lock is held is dropped by whoever takes it.
   private func plainEnqueue(_ items: [QueueItem], _ done: @escaping Done) {
-    let queues = Dictionary(grouping: items, by: \.group)
+    let queues = Dictionary(grouping: items, by: \.group).sorted { $0.key < $1.key }
     guard !queues.isEmpty else { return done(.success(.integer(0))) }
     var left = queues.count
     var added: Int64 = 0

@@ -25,8 +25,7 @@ final class ClusterMember {
       usesGroupLocks: type.locksGroups, keepsTicks: type.keepsTicks,
       masterTtl: { state.settings.masterTimeout },
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
-      groups: { type.queueGroups(state.settings) }, table: table, speaksForNode: type.type == .maintenance,
-      schedule: { [loop] in loop.schedule(after: $0, $1) })
+      groups: { type.queueGroups(state.settings) }, table: table, speaksForNode: type.type == .maintenance, loop: loop)
     coordinator = RedisCoordinator(node, log: log, ttl: { [loop] in type.lockLifetime(state.settings, wall: loop.wall) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator

@@ -24,7 +24,7 @@ final class NodeQueueCoordinator: Coordinator {
   var onWake: (() -> Void)?
 
   init(type: any SchedulerType, cluster: RedisCoordinator, log: Logger) {
-    local = LocalCoordinator(lockName: { type.lockName($0) })
+    local = LocalCoordinator(lockName: { type.lockName($0) }, clock: { [loop = cluster.loop] in loop.now })
     self.cluster = cluster
     self.type = type
     self.log = log
@@ -77,7 +77,7 @@ final class NodeQueueCoordinator: Coordinator {
   }
 
   private func wait(_ job: TakenJob, _ acquisition: RedisCoordinator.Acquisition, _ answer: @escaping (TakeResult) -> Void) {
-    let now = MonotonicTime.now
+    let now = cluster.loop.now
     let holder =
       if case .held(let owner) = acquisition { "\(owner) holds the lock" } else {
         "its lock can't be asked for, \(cluster.fault ?? "Redis is away")"

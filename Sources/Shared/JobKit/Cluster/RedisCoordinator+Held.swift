@@ -4,13 +4,13 @@ import Redis
 /// The locks of this node's jobs, from the take to the end.
 extension RedisCoordinator {
   func hold(_ job: TakenJob, for ttl: Duration) {
-    held[job.slot] = (job, .now + ttl / 3)
+    held[job.slot] = (job, loop.now + ttl / 3)
   }
 
   public func finish(_ job: TakenJob, hold: Duration?) {
     let job = underItsKey(job)
     held[job.slot] = nil
-    let until = hold.map { MonotonicTime.now + $0 }
+    let until = hold.map { loop.now + $0 }
     // What is there now is another service's.
     guard twin == nil else { return unfinished.append((job, until)) }
     ending[job.slot, default: 0] += 1
@@ -41,12 +41,17 @@ extension RedisCoordinator {
   }
 
   public func adopt(_ job: TakenJob) {
-    held[job.slot] = (underItsKey(job), .now)
+    held[job.slot] = (underItsKey(job), loop.now)
   }
 
   /// A job of this node that runs under this lock.
   func running(under lock: String, otherThan slot: Int) -> TakenJob? {
-    held.values.first { $0.job.lock == lock && $0.job.slot != slot }?.job
+    held.filter { $0.value.job.lock == lock && $0.key != slot }.min { $0.key < $1.key }?.value.job
+  }
+
+  /// Jobs that hold a lock, by slot: an order that does not differ from run to run. `matches` is given the time of the next renewal.
+  func jobsHeld(_ matches: (MonotonicTime) -> Bool) -> [TakenJob] {
+    held.filter { matches($0.value.renewAt) }.sorted { $0.key < $1.key }.map(\.value.job)
   }
 
   /// The predecessor that started the job may have run without Redis, where locks have no prefix.
@@ -96,6 +101,6 @@ extension RedisCoordinator {
         log.warning("the lock \(job.lock) of a running job is held by \(state.text ?? "another"); the job goes on")
       }
     }
-    for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, .now + ttl / 3) }
+    for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, loop.now + ttl / 3) }
   }
 }

@@ -5,7 +5,7 @@ import Redis
 extension RedisCoordinator {
   /// Asks for the mark and goes on when it is ours.
   func askForMark(_ round: Int, _ goOn: @escaping () -> Void) {
-    let asked = MonotonicTime.now
+    let asked = loop.now
     commands.setMark(lifetime: markLifetime.whole) { [weak self] result in
       guard let self, reconciling, round == self.round else { return }
       switch result {
@@ -63,7 +63,7 @@ extension RedisCoordinator {
   }
 
   /// With plain commands nothing else asks before something is written.
-  var believesInMark: Bool { !link.scriptsForbidden || isUnprotected || MonotonicTime.now - markKeptAt < markLifetime.whole }
+  var believesInMark: Bool { !link.scriptsForbidden || isUnprotected || loop.now - markKeptAt < markLifetime.whole }
 
   // MARK: What does not work
 

@@ -109,7 +109,7 @@ extension RedisCoordinator {
     _ running: TakenJob, _ duplicate: TakenJob, _ owner: SlotOwner, _ ttl: Duration, _ answer: @escaping (TakeResult) -> Void
   ) {
     commands.lockAgain(running, insteadOf: duplicate, ttl: ttl, keepsMember: keepsTicks)
-    let now = MonotonicTime.now
+    let now = loop.now
     if lostLockSaidAt.map({ now - $0 > Self.lostLockPause }) ?? true {
       lostLockSaidAt = now
       log.warning(
@@ -127,8 +127,8 @@ extension RedisCoordinator {
   private func heard(_ left: Int?, _ oldest: Double?) {
     complain(.take, of: nil)
     takes.answered(waiting: left)
-    lookAt = .now + Self.lookAnyway
-    if let left { waiting.said(waiting: left, lowest: oldest, at: Self.instant()) }
+    lookAt = loop.now + Self.lookAnyway
+    if let left { waiting.said(waiting: left, lowest: oldest, at: instant) }
   }
 
   func somethingWaits() {
@@ -138,16 +138,16 @@ extension RedisCoordinator {
 
   /// Also a child without slots, which never takes, has to know what waits: its node reports it.
   func refreshDepth() {
-    guard waiting.shouldAsk(at: Self.instant()) else { return }
+    guard waiting.shouldAsk(at: instant) else { return }
     commands.waiting(groups()) { [weak self] result in
-      if case .success(let found) = result { self?.waiting.said(waiting: found.waiting, lowest: found.lowest, at: Self.instant()) }
+      if let self, case .success(let found) = result { waiting.said(waiting: found.waiting, lowest: found.lowest, at: instant) }
     }
   }
 
   // MARK: Being told
 
   /// Nothing tells when the lock of a tick that waits is free; the node that holds it looks at once when it ends, the others each second.
-  public var needsPolling: Bool { !isTold || MonotonicTime.now >= lookAt || isHeldUp }
+  public var needsPolling: Bool { !isTold || loop.now >= lookAt || isHeldUp }
 
   private var isHeldUp: Bool { keepsTicks && takes.isHeldUp }
 
@@ -160,10 +160,10 @@ extension RedisCoordinator {
   /// than it is worth. A queue that has something by now wakes at once.
   private func askToBeTold() {
     guard link.isTracking, !untold.isEmpty, !willAskToBeTold else { return }
-    let pause = takes.pauseBeforeTracking(at: Self.instant())
+    let pause = takes.pauseBeforeTracking(at: instant)
     guard pause == .zero else {
       willAskToBeTold = true
-      return schedule(pause) { [weak self] in
+      return _ = loop.schedule(after: pause) { [weak self] in
         guard let self else { return }
         willAskToBeTold = false
         if link.isUp, reconciled, takes.isDry || isHeldUp { askToBeTold() }

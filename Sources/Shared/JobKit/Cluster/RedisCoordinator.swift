@@ -12,7 +12,7 @@ public final class RedisCoordinator: Coordinator {
   let names: ClusterNames
   let lockPrefix: String
   let log: Logger
-  let schedule: (Duration, @escaping () -> Void) -> Void
+  let loop: EventLoop
   let groups: () -> [Int]
   /// A member whose lock is held stays queued.
   let keepsTicks: Bool
@@ -80,14 +80,13 @@ public final class RedisCoordinator: Coordinator {
     public var table: UInt64
     public var markLifetime: Duration
     public var speaksForNode: Bool
-    /// Does something after a time, on the loop.
-    public var schedule: (Duration, @escaping () -> Void) -> Void
+    /// Its clocks, timers and dice.
+    public var loop: EventLoop
 
     public init(
       link: any ClusterLink, names: ClusterNames, leaderName: @escaping () -> String, lockPrefix: String, usesGroupLocks: Bool,
       keepsTicks: Bool = false, masterTtl: @escaping () -> Duration, groups: @escaping () -> [Int], table: UInt64,
-      markLifetime: Duration? = nil, speaksForNode: Bool = true,
-      schedule: @escaping (Duration, @escaping () -> Void) -> Void
+      markLifetime: Duration? = nil, speaksForNode: Bool = true, loop: EventLoop
     ) {
       self.link = link
       self.names = names
@@ -100,7 +99,7 @@ public final class RedisCoordinator: Coordinator {
       self.table = table
       self.markLifetime = markLifetime ?? MarkLifetime.standard
       self.speaksForNode = speaksForNode
-      self.schedule = schedule
+      self.loop = loop
     }
   }
 
@@ -113,7 +112,7 @@ public final class RedisCoordinator: Coordinator {
     lockPrefix = node.names.lock("")
     masterTtl = node.masterTtl
     groups = node.groups
-    schedule = node.schedule
+    loop = node.loop
     names = node.names
     self.ttl = ttl
     self.log = log
@@ -125,17 +124,17 @@ public final class RedisCoordinator: Coordinator {
     commands.onStale = { [weak self] in self?.foundStale() }
   }
 
-  public var leads: Bool { link.isUp && reconciled && mastership.leads(at: Self.instant(), ttl: masterTtl()) }
+  public var leads: Bool { link.isUp && reconciled && mastership.leads(at: instant, ttl: masterTtl()) }
   public var isAway: Bool { link.isAway }
   public var depth: Int { waiting.waiting }
 
-  public var depthIsKnown: Bool { link.isUp && waiting.isKnown(at: Self.instant()) }
+  public var depthIsKnown: Bool { link.isUp && waiting.isKnown(at: instant) }
 
   /// For reports; to a second, as scores are wall clock times.
   public var oldest: MonotonicTime? {
     waiting.lowest.flatMap {
       // A clock that was set back does not make them due in the future.
-      $0 > 1e6 ? .now - max(.zero, WallClock.now - Duration(seconds: $0)) : nil
+      $0 > 1e6 ? loop.now - max(.zero, loop.wall - Duration(seconds: $0)) : nil
     }
   }
 
@@ -155,7 +154,7 @@ public final class RedisCoordinator: Coordinator {
     isKeepingMark = false
     isUnprotected = false
     guard up else { return }
-    commands.mark.connection = MonotonicTime.now.nanoseconds / 1_000_000
+    commands.mark.connection = loop.now.nanoseconds / 1_000_000
     reconcile()
   }
 
@@ -174,8 +173,8 @@ public final class RedisCoordinator: Coordinator {
   }
 
   private func settle(_ round: Int) {
-    renew(Array(held.values.map(\.job)))
-    let now = MonotonicTime.now
+    renew(jobsHeld { _ in true })
+    let now = loop.now
     let ends = unfinished
     unfinished = []
     for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
@@ -198,24 +197,25 @@ public final class RedisCoordinator: Coordinator {
         guard !error.isOutage else { return reconciling = false }
       }
       var lost = 0
-      for (slot, job) in notes where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock {
+      for (slot, job) in notes.sorted(by: { $0.key < $1.key }) where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock
+      {
         guard !taking.contains(slot), ending[slot] == nil else { continue }
         lost += 1
         commands.putBack(job) { _ in }
       }
-      if lost > 0, let times = returns.happened(at: Self.instant()) {
+      if lost > 0, let times = returns.happened(at: instant) {
         let often = times > 1 ? " (and \(times - 1) times since the last such line)" : ""
         log.warning("\(lost) jobs that were taken and never started are back in the queue\(often)")
       }
       holds = holds.filter { $0.value.until > now }
-      for (lock, cooldown) in holds {
+      for (lock, cooldown) in holds.sorted(by: { $0.key < $1.key }) {
         link.send([
           "SET", lock, cooldown.owner, "PX", String((cooldown.until - now).nanoseconds / 1_000_000 + 1), "NX",
         ]) { _ in }
       }
       reconciled = true
       reconciling = false
-      if mastership.turn(at: Self.instant()) == .claim { claim() }
+      if mastership.turn(at: instant) == .claim { claim() }
       somethingWaits()
     }
   }
@@ -225,7 +225,7 @@ public final class RedisCoordinator: Coordinator {
     memory = value
     guard value == nil else { return }
     // It was flushed, or restarted without its data: the other nodes have lost the locks of their running jobs too.
-    mastership.foundEmptyServer(at: Self.instant())
+    mastership.foundEmptyServer(at: instant)
   }
 
   /// The same, seen in passing each second: a server can lose its data without ending any connection, and only one with tracking tells.
@@ -248,7 +248,7 @@ public final class RedisCoordinator: Coordinator {
     guard link.isUp, !hasLeft else { return }
     guard reconciled else { return reconcile() }
     keepMark(at: now)
-    switch mastership.turn(at: Self.instant()) {
+    switch mastership.turn(at: instant) {
     case .claim: claim()
     case .look: look()
     case .abdicate: abdicate {}
@@ -256,11 +256,10 @@ public final class RedisCoordinator: Coordinator {
     // Asked again each second until the server shows it.
     if leads, memory == nil {
       // Never twice the same, so that a loss shows even if the key is there again.
-      link.send(["SET", ClusterNames.memory, "\(leader) \(WallClock.now.inSeconds)", "NX"]) { _ in }
+      link.send(["SET", ClusterNames.memory, "\(leader) \(loop.wall.inSeconds)", "NX"]) { _ in }
     }
     if needsPolling { takes.doubt() }
-    let due = held.values.filter { $0.renewAt <= now }.map(\.job)
-    if !due.isEmpty { renew(due) }
+    renew(jobsHeld { $0 <= now })
     refreshDepth()
   }
 
@@ -273,15 +272,15 @@ public final class RedisCoordinator: Coordinator {
       claiming = false
       // It is still ours under the old name, or may become so by a question that is on its way.
       if link.isUp { commands.abdicate(owner: old) { _ in } }
-      turn(at: .now)
+      turn(at: loop.now)
     }
     somethingWaits()
   }
 
   /// An unfit node gives way to fitter ones.
   public func change(mayLead: Bool) {
-    mastership.change(isFit: mayLead, jitter: .milliseconds(Int.random(in: 0...3000)))
-    turn(at: .now)
+    mastership.change(isFit: mayLead, jitter: .milliseconds(loop.random(in: 0...3000)))
+    turn(at: loop.now)
   }
 
   /// Answers come in order: when the last one is here, the server has everything that was said before. A second question, since plain
@@ -314,8 +313,8 @@ public final class RedisCoordinator: Coordinator {
   private func claim() {
     guard !claiming else { return }
     claiming = true
-    let begun = MonotonicTime.now
-    let asked = Self.instant()
+    let begun = loop.now
+    let asked = instant
     let led = leads
     let name = leader
     commands.claim(owner: name, ttl: masterTtl(), lifetime: markLifetime.whole) { [weak self] result in
@@ -332,7 +331,7 @@ public final class RedisCoordinator: Coordinator {
       } else {
         // The lock's lifetime counts from before the question, so we never believe in it for longer than the server does.
         mastership.claimed(asked: asked)
-        if case .abdicate = mastership.turn(at: Self.instant()) { return abdicate {} }
+        if case .abdicate = mastership.turn(at: instant) { return abdicate {} }
       }
       look(at: lead.memory)
       if leads != led {
@@ -361,7 +360,7 @@ public final class RedisCoordinator: Coordinator {
         return
       }
       self?.complain(.lead, of: nil)
-      self?.mastership.saw(owner: values[0].text, at: Self.instant())
+      self.map { $0.mastership.saw(owner: values[0].text, at: $0.instant) }
       self?.look(at: values[1].text)
     }
   }
@@ -371,5 +370,6 @@ public final class RedisCoordinator: Coordinator {
     commands.abdicate(owner: leader) { _ in done() }
   }
 
-  static func instant() -> Duration { .nanoseconds(MonotonicTime.now.nanoseconds) }
+  /// `loop.now` as policies take it.
+  var instant: Duration { .nanoseconds(loop.now.nanoseconds) }
 }
