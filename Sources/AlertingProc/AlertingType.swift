@@ -1,5 +1,4 @@
 import Core
-import Database
 import JobKit
 
 /// Alerting: `alerts.php` on epoch-aligned multiples of the period, one at a time in the whole cluster.
@@ -20,12 +19,10 @@ struct AlertingType: SchedulerType {
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     [
-      DispatchRule(name: "alerting", trigger: .tick(index: 0, period: settings[.alerting].frequency), respectsLocks: false) {
-        connection throws(DatabaseError) in
-        // Without the database the script can do nothing: the tick waits for its return.
-        try connection.query("SELECT 1")
-        return [DueJob(payload: Self.alerts, group: 0)]
-      }
+      // Without the database the script can do nothing: the tick waits for its return.
+      DispatchRule(
+        name: "alerting", trigger: .tick(index: 0, period: settings[.alerting].frequency), respectsLocks: false,
+        question: .fixed([Self.alerts], fromServer: true))
     ]
   }
 
@@ -36,10 +33,4 @@ struct AlertingType: SchedulerType {
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .alerting }
 
   func logFile(_ item: QueueItem) -> String? { "dispatch_alerts.log" }
-
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
-
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
 }

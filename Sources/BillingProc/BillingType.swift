@@ -1,5 +1,4 @@
 import Core
-import Database
 import JobKit
 
 /// Billing: `poll-billing.php` and `billing-calculate.php`, each on epoch-aligned multiples of its own period.
@@ -29,12 +28,9 @@ struct BillingType: SchedulerType {
   }
 
   private func rule(_ index: Int, _ name: String, _ payload: String, _ period: Duration) -> DispatchRule {
-    DispatchRule(name: name, trigger: .tick(index: index, period: period), respectsLocks: false) {
-      connection throws(DatabaseError) in
-      // Without the database the script can do nothing: the tick waits for its return.
-      try connection.query("SELECT 1")
-      return [DueJob(payload: payload, group: 0)]
-    }
+    // Without the database the script can do nothing: the tick waits for its return.
+    DispatchRule(
+      name: name, trigger: .tick(index: index, period: period), respectsLocks: false, question: .fixed([payload], fromServer: true))
   }
 
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand {
@@ -45,10 +41,4 @@ struct BillingType: SchedulerType {
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .report }
 
   func logFile(_ item: QueueItem) -> String? { nil }
-
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
-
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
 }

@@ -1,28 +1,26 @@
 import Core
-import Database
 import JobKit
 
 /// Discovery: new and overdue devices soon, all enabled devices on epoch-aligned multiples of the period.
 struct DiscoveryType: SchedulerType {
+  /// Between two looks for overdue devices: there is no index for it, so each reads the whole table.
+  private static let interval = Duration.seconds(10)
+
   let type = TaskType.discovery
   let lockPrefix = "discovery.device."
-  private let device = DeviceCheck(.discovered)
 
   func slots(_ settings: Settings) -> Int { settings[.discovery].workers }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     let frequency = settings[.discovery].frequency
-    let due = DiscoveryDue(settings)
+    let groups = settings.dispatchedGroups
     return [
       DispatchRule(
-        name: "immediate discovery", trigger: .every(DiscoveryDue.interval), respectsLocks: true, keepsPeriod: frequency,
-        lookAhead: DiscoveryDue.interval
-      ) {
-        connection throws(DatabaseError) in try due.immediate(connection, serviceAge: .now - startedAt)
-      },
-      DispatchRule(name: "timed discovery", trigger: .tick(index: 0, period: frequency), respectsLocks: false) {
-        connection throws(DatabaseError) in try due.all(connection)
-      },
+        name: "immediate discovery", trigger: .every(Self.interval), respectsLocks: true, keepsPeriod: frequency, lookAhead: Self.interval,
+        question: .discoveries(period: frequency, lookAhead: Self.interval, groups: groups, serviceStartedAt: startedAt)),
+      // Down ones too: only a discovery notices what changed while a device was away.
+      DispatchRule(
+        name: "timed discovery", trigger: .tick(index: 0, period: frequency), respectsLocks: false, question: .allDevices(groups: groups)),
     ]
   }
 
@@ -41,13 +39,9 @@ struct DiscoveryType: SchedulerType {
 
   func logFile(_ item: QueueItem) -> String? { "dispatch_device_\(item.payload)_discovery.log" }
 
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? {
-    device.fitness(item, frequency: settings[.discovery].frequency)
+  func check(_ item: QueueItem, _ settings: Settings) -> FitnessQuestion? {
+    .device(item, time: .discovered, period: settings[.discovery].frequency)
   }
 
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? {
-    device.judge(item, age: age)
-  }
+  func judge(_ item: QueueItem, age: Duration) -> UnseenEndQuestion? { UnseenEndQuestion(item, time: .discovered, age: age) }
 }

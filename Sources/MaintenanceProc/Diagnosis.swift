@@ -19,13 +19,14 @@ final class Diagnosis {
   private static let shown = 8
   /// Slower answers tell nothing about a clock.
   private static let longestRoundTrip = Duration.seconds(2)
-  private static let columns: [TaskType: String] = [.poller: "last_polled", .discovery: "last_discovered"]
+  private static let times: [(type: TaskType, time: DeviceTime)] = [(.poller, .polled), (.discovery, .discovered)]
 
-  private let sql: SQLThread
+  private let loop: EventLoop
+  private let database: any NodeDatabase
   private let log: Logger
   private let leads: () -> Bool
   private var warnings = ActiveWarnings()
-  private let startedAt = MonotonicTime.now
+  private let startedAt: MonotonicTime
   private var judgedAt: MonotonicTime?
   private var clocks = LookPolicy(first: .seconds(15), interval: Diagnosis.clockInterval)
   private var groups = LookPolicy(first: Diagnosis.groupPatience, interval: Diagnosis.groupInterval)
@@ -36,8 +37,10 @@ final class Diagnosis {
   /// The database takes no writes, as seen at the last suspicion.
   private var isReadOnly = false
 
-  init(sql: SQLThread, log: Logger, leads: @escaping () -> Bool) {
-    self.sql = sql
+  init(loop: EventLoop, database: any NodeDatabase, log: Logger, leads: @escaping () -> Bool) {
+    self.loop = loop
+    self.database = database
+    startedAt = loop.now
     self.log = log
     self.leads = leads
   }
@@ -56,7 +59,7 @@ final class Diagnosis {
     guard judgedAt.map({ now - $0 >= Self.judgeInterval }) ?? true else { return }
     judgedAt = now
     judge(settings, heartbeats)
-    guard sql.isUp == true else { return }
+    guard database.isUp == true else { return }
     let (time, start) = (Duration.nanoseconds(now.nanoseconds), Duration.nanoseconds(startedAt.nanoseconds))
     let suspects = suspects(heartbeats)
     // A suspicion is looked into at once, and then like any other change.
@@ -75,16 +78,17 @@ final class Diagnosis {
   }
 
   /// The rows of the other nodes, as a report of this one found them.
-  func heard(_ others: [RivalPolicy.Row], leads: Bool, _ settings: Settings) {
+  func heard(_ others: [NodeReport.OtherNode], leads: Bool, _ settings: Settings) {
     guard leads, self.leads() else { return rivals.follows() }
     observe(
       rivals.leads(
-        others, groups: settings.groups, isClustered: settings.isClustered, masterTimeout: settings.masterTimeout,
-        period: settings[.poller].frequency, at: .nanoseconds(MonotonicTime.now.nanoseconds)))
+        others.map { .init(node: $0.node, name: $0.name, groups: $0.groups, isMaster: $0.isMaster, age: $0.age) },
+        groups: settings.groups, isClustered: settings.isClustered, masterTimeout: settings.masterTimeout,
+        period: settings[.poller].frequency, at: .nanoseconds(loop.now.nanoseconds)))
   }
 
   private func observe(_ finding: Finding) {
-    guard let (saying, text) = warnings.observe(finding, at: .nanoseconds(MonotonicTime.now.nanoseconds)) else { return }
+    guard let (saying, text) = warnings.observe(finding, at: .nanoseconds(loop.now.nanoseconds)) else { return }
     switch saying {
     case .begun: log.warning("\(text)")
     case .lasting: log.warning("still so: \(text)")
@@ -110,41 +114,40 @@ final class Diagnosis {
           isHampered: !beat.outages.isEmpty || !beat.queueIsKnown, load: load)
         observe(CapacityPolicy.judge(figures))
       }
-      if let column = Self.columns[type] {
+      if let time = Self.times.first(where: { $0.type == type })?.time {
         let known = behind[type].flatMap { $0.device == beat.stayedDueExample ? $0.seconds : nil }
         observe(
           ClockPolicy.stayedDue(
-            type.rawValue, column: column, devices: beat.stayedDue, example: beat.stayedDueExample, behind: known,
+            type.rawValue, column: time.rawValue, devices: beat.stayedDue, example: beat.stayedDueExample, behind: known,
             period: settings[type].frequency, isReadOnly: isReadOnly, reading))
       }
     }
   }
 
-  private func suspects(_ heartbeats: [TaskType: Heartbeat]) -> [(type: TaskType, device: String)] {
-    Self.columns.keys.compactMap { type in
+  private func suspects(_ heartbeats: [TaskType: Heartbeat]) -> [ClocksQuestion.Suspect] {
+    Self.times.compactMap { type, time in
       guard let beat = heartbeats[type], beat.stayedDue >= ClockPolicy.fewestDevices else { return nil }
-      return beat.stayedDueExample.map { (type, $0) }
+      return beat.stayedDueExample.map { .init(type: type, device: $0, time: time) }
     }
   }
 
   // MARK: Out of the database
 
-  private func askClocks(_ now: Duration, _ suspects: [(type: TaskType, device: String)]) {
+  private func askClocks(_ now: Duration, _ suspects: [ClocksQuestion.Suspect]) {
     clocks.asked(now: now)
-    let questions = suspects.compactMap { suspect in Self.columns[suspect.type].map { (suspect.type, suspect.device, $0) } }
-    sql.submit({ connection throws(DatabaseError) in try DiagnosisAnswer.Clocks(connection, questions) }) { [weak self] answer in
+    database.ask(ClocksQuestion(suspects: suspects)) { [weak self] answer in
       guard let self else { return }
       guard case .success(let found) = answer else {
         return complain(answer, &clocks)
       }
-      for (type, device, _) in questions { behind[type] = (device, found.behind[type]) }
+      for suspect in suspects { behind[suspect.type] = (suspect.device, found.behind[suspect.type]) }
       isReadOnly = found.isReadOnly
       if let clock = found.clock, clock.roundTrip <= Self.longestRoundTrip {
         let reading = ClockPolicy.Reading(skew: clock.skew, databaseOffset: clock.databaseOffset, hostOffset: clock.hostOffset)
         self.reading = reading
         observe(ClockPolicy.skew(reading))
       }
-      let isCut = found.ahead >= DiagnosisAnswer.Clocks.most
+      let isCut = found.ahead >= ClocksQuestion.most
       observe(ClockPolicy.ahead(devices: found.ahead, orMore: isCut, furthest: found.furthest, reading))
       let keys = ["clock", "polled in the future"]
       clocks.answered(
@@ -154,16 +157,14 @@ final class Diagnosis {
 
   private func askGroups(_ now: Duration, _ settings: Settings) {
     groups.asked(now: now)
-    let nodeID = settings.nodeID
     let own = settings[.poller].enabled ? settings.groups : []
-    let frequency = settings[.poller].frequency
-    sql.submit({ connection throws(DatabaseError) in try DiagnosisAnswer.Groups(connection, nodeID: nodeID, frequency: frequency) }) {
-      [weak self] answer in
+    database.ask(CoverageQuestion(nodeID: settings.nodeID, period: settings[.poller].frequency)) { [weak self] answer in
       guard let self else { return }
       guard case .success(let found) = answer else {
         return complain(answer, &groups)
       }
-      observe(GroupCoveragePolicy.judge(devices: found.devices, own: own, others: found.others))
+      observe(
+        GroupCoveragePolicy.judge(devices: found.devices, own: own, others: found.others.map { .init(groups: $0.groups, polls: $0.polls) }))
       groups.answered(isUrgent: warnings.isUndecided("groups"), isActive: warnings.isActive("groups"))
     }
   }

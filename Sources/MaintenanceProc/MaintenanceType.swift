@@ -1,5 +1,4 @@
 import Core
-import Database
 import JobKit
 
 /// Maintenance: `daily.sh` on every node, one node of a cluster at a time, each at its own moment of the hour after the tick.
@@ -38,15 +37,15 @@ struct MaintenanceType: SchedulerType {
       let period = settings[.maintenance].frequency
       let offset = Self.offset(node: NodeIdentity.uuid(settings), within: min(Self.spread, period))
       rules.append(
-        DispatchRule(name: Self.daily, trigger: .tick(index: 0, period: period), offset: offset, respectsLocks: false) {
-          _ throws(DatabaseError) in [DueJob(payload: Self.daily, group: 0)]
-        })
+        DispatchRule(
+          name: Self.daily, trigger: .tick(index: 0, period: period), offset: offset, respectsLocks: false,
+          question: .fixed([Self.daily], fromServer: false)))
     }
     if settings.runsSchedule {
       rules.append(
-        DispatchRule(name: Self.schedule, trigger: .tick(index: 1, period: .seconds(60)), respectsLocks: false) {
-          _ throws(DatabaseError) in [DueJob(payload: Self.schedule, group: 0)]
-        })
+        DispatchRule(
+          name: Self.schedule, trigger: .tick(index: 1, period: .seconds(60)), respectsLocks: false,
+          question: .fixed([Self.schedule], fromServer: false)))
     }
     return rules
   }
@@ -68,10 +67,4 @@ struct MaintenanceType: SchedulerType {
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .report }
 
   func logFile(_ item: QueueItem) -> String? { nil }
-
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
-
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
 }

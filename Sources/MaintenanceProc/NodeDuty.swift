@@ -10,13 +10,14 @@ final class NodeDuty: ChildDuty {
   /// Settings made in the web UI are in force within a minute.
   private static let lookInterval = shortenedByTests() ?? .seconds(50)
 
-  private let sql: SQLThread
+  private let loop: EventLoop
+  private let database: any NodeDatabase
   private let log: Logger
   private let leads: () -> Bool
   private let send: (Upward) -> Void
   private var settings: Settings
   private var heartbeats: [TaskType: Heartbeat] = [:]
-  private let startedAt = MonotonicTime.now
+  private let startedAt: MonotonicTime
   private var reportedAt: MonotonicTime?
   private var reportedMaster: Bool?
   private var reportedRows = 0
@@ -28,12 +29,14 @@ final class NodeDuty: ChildDuty {
   private let diagnosis: Diagnosis
 
   init(_ surroundings: ChildDutySurroundings) {
-    sql = surroundings.sql
+    loop = surroundings.loop
+    database = surroundings.sql
+    startedAt = loop.now
     log = surroundings.log
     leads = surroundings.leads
     send = surroundings.send
     settings = surroundings.settings
-    diagnosis = Diagnosis(sql: sql, log: log, leads: leads)
+    diagnosis = Diagnosis(loop: loop, database: database, log: log, leads: leads)
   }
 
   func apply(_ settings: Settings) {
@@ -48,7 +51,7 @@ final class NodeDuty: ChildDuty {
 
   func turn(at now: MonotonicTime) {
     diagnosis.turn(at: now, settings, heartbeats)
-    guard sql.isUp == true else { return }
+    guard database.isUp == true else { return }
     report(now)
     look(now)
   }
@@ -66,8 +69,7 @@ final class NodeDuty: ChildDuty {
     reportedAt = now
     reportedMaster = isMaster
     reportedRows = max(reportedRows, report.rows.count)
-    // Done twice, its own first half would look like a twin.
-    sql.submit(repeats: false, { connection throws(DatabaseError) in try report.write(connection) }) { [weak self] answer in
+    database.ask(WriteReport(report)) { [weak self] answer in
       guard let self else { return }
       reporting = false
       switch answer {
@@ -86,16 +88,15 @@ final class NodeDuty: ChildDuty {
         // An outage is told by the connection itself; the report follows when it is over, as it does after what passes.
         if error.isOutage || error.isTransient { reportedMaster = nil }
         guard !error.isOutage else { return }
-        let answer = refusals.refused(isTransient: error.isTransient, at: .nanoseconds(MonotonicTime.now.nanoseconds), random: 0)
+        let answer = refusals.refused(isTransient: error.isTransient, at: .nanoseconds(loop.now.nanoseconds), random: 0)
         if answer.isSaid { log.error("can't write the node's report to poller_cluster: \(error)") }
       }
     }
   }
 
   func end(_ done: @escaping () -> Void) {
-    let nodeID = settings.nodeID
     guard reportedMaster == true else { return done() }
-    sql.submit({ connection throws(DatabaseError) in try NodeReport.clearMaster(connection, nodeID: nodeID) }) { _ in done() }
+    database.ask(ClearMaster(nodeID: settings.nodeID)) { _ in done() }
   }
 
   // MARK: The look at the settings
@@ -110,9 +111,8 @@ final class NodeDuty: ChildDuty {
       !settings.fingerprint.isEmpty
     else { return }
     lookedAt = now
-    let (base, nodeID, known) = (settings.base, settings.nodeID, settings.fingerprint)
-    sql.submit({ connection throws(DatabaseError) in try SourceFingerprint.read(connection, base: base, nodeID: nodeID) }) {
-      [weak self] answer in
+    let known = settings.fingerprint
+    database.ask(FingerprintQuestion(base: settings.base, nodeID: settings.nodeID)) { [weak self] answer in
       guard let self else { return }
       if case .failure(let error) = answer, error.isOutage || error.isTransient { lookedAt = nil }
       guard case .success(let found) = answer, settings.fingerprint == known else { return }

@@ -1,5 +1,4 @@
 import Core
-import Database
 import JobKit
 
 /// Fast ping: one script per poller group on epoch-aligned multiples of the period.
@@ -12,12 +11,10 @@ struct PingType: SchedulerType {
   func slots(_ settings: Settings) -> Int { settings.groups.count }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
-    let sql = "SELECT DISTINCT `poller_group` FROM `devices` WHERE \(settings.groupCondition)"
-    return [
-      DispatchRule(name: "ping", trigger: .tick(index: 0, period: settings[.ping].frequency), respectsLocks: false) {
-        connection throws(DatabaseError) in
-        try connection.query(sql).compactMap { row in row[0].int.map { DueJob(payload: "", group: Int($0)) } }
-      }
+    [
+      DispatchRule(
+        name: "ping", trigger: .tick(index: 0, period: settings[.ping].frequency), respectsLocks: false,
+        question: .deviceGroups(settings.dispatchedGroups))
     ]
   }
 
@@ -32,10 +29,4 @@ struct PingType: SchedulerType {
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .ping }
 
   func logFile(_ item: QueueItem) -> String? { nil }
-
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
-
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
 }

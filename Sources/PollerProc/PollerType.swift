@@ -1,23 +1,23 @@
 import Core
-import Database
 import JobKit
 
 /// Polling: every enabled device once per period, `lnms device:poll`.
 struct PollerType: SchedulerType {
+  /// Between two looks for due devices, and how far each looks ahead: this node knows to the millisecond when a period is over.
+  private static let interval = Duration.seconds(1)
+
   let type = TaskType.poller
   let lockPrefix = "poller.device."
   let holdsOwnClock = true
-  private let device = DeviceCheck(.polled)
 
   func slots(_ settings: Settings) -> Int { settings[.poller].workers }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
     let frequency = settings[.poller].frequency
-    let due = PollDue(settings)
     return [
-      DispatchRule(name: "poll", trigger: .every(.seconds(1)), respectsLocks: true, keepsPeriod: frequency, lookAhead: PollDue.lookAhead) {
-        connection throws(DatabaseError) in try due.fetch(connection)
-      }
+      DispatchRule(
+        name: "poll", trigger: .every(Self.interval), respectsLocks: true, keepsPeriod: frequency, lookAhead: Self.interval,
+        question: .polls(period: frequency, lookAhead: Self.interval, groups: settings.dispatchedGroups))
     ]
   }
 
@@ -31,13 +31,9 @@ struct PollerType: SchedulerType {
 
   func logFile(_ item: QueueItem) -> String? { "dispatch_device_\(item.payload)_poller.log" }
 
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? {
-    device.fitness(item, frequency: settings[.poller].frequency)
+  func check(_ item: QueueItem, _ settings: Settings) -> FitnessQuestion? {
+    .device(item, time: .polled, period: settings[.poller].frequency)
   }
 
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? {
-    device.judge(item, age: age)
-  }
+  func judge(_ item: QueueItem, age: Duration) -> UnseenEndQuestion? { UnseenEndQuestion(item, time: .polled, age: age) }
 }

@@ -1,5 +1,4 @@
 import Core
-import Database
 import JobKit
 
 /// Service checks: every enabled device that has services, on epoch-aligned multiples of the period, `check-services.php`.
@@ -10,20 +9,10 @@ struct ServicesType: SchedulerType {
   func slots(_ settings: Settings) -> Int { settings[.services].workers }
 
   func rules(_ settings: Settings, startedAt: MonotonicTime) -> [DispatchRule] {
-    // By the device and not by its services: each device once, and MariaDB looks at one row of the index on services per device.
-    let sql = """
-      SELECT `device_id`, `poller_group` FROM `devices` WHERE `disabled` = 0 AND \(settings.groupCondition)
-        AND EXISTS (SELECT 1 FROM `services` WHERE `services`.`device_id` = `devices`.`device_id`)
-      ORDER BY `device_id`
-      """
-    return [
-      DispatchRule(name: "services", trigger: .tick(index: 0, period: settings[.services].frequency), respectsLocks: false) {
-        connection throws(DatabaseError) in
-        try connection.query(sql).compactMap { row in
-          guard let id = row[0].int, let group = row[1].int else { return nil }
-          return DueJob(payload: String(id), group: Int(group))
-        }
-      }
+    [
+      DispatchRule(
+        name: "services", trigger: .tick(index: 0, period: settings[.services].frequency), respectsLocks: false,
+        question: .devicesWithServices(groups: settings.dispatchedGroups))
     ]
   }
 
@@ -36,11 +25,5 @@ struct ServicesType: SchedulerType {
   func logFile(_ item: QueueItem) -> String? { "dispatch_device_\(item.payload)_services.log" }
 
   /// No test of time: LibreNMS notes none for the services of a device.
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? {
-    DeviceCheck.presence(item)
-  }
-
-  func judge(
-    _ item: QueueItem, age: Duration
-  ) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
+  func check(_ item: QueueItem, _ settings: Settings) -> FitnessQuestion? { .presence(item) }
 }

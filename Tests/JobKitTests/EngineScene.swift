@@ -48,7 +48,7 @@ final class EngineScene {
     let engine = JobEngine(
       loop: loop, type: type, settings: settings, host: LinuxHost(type: .poller, directory: directory, loop: loop, log: log),
       table: table, cooldowns: cooldowns, coordinator: coordinator,
-      sql: try SQLThread(settings: settings.database, loop: loop, log: Logger(label: "sql") { _ in SwiftLogNoOpLogHandler() }),
+      sql: try DatabaseClient.mariaDB(settings.database, loop: loop, log: Logger(label: "sql") { _ in SwiftLogNoOpLogHandler() }),
       log: log)
     return (engine, coordinator, cooldowns)
   }
@@ -107,8 +107,6 @@ struct ShellType: SchedulerType {
   }
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .device(downCodes: [6]) }
   func logFile(_ item: QueueItem) -> String? { "device_\(item.payload).log" }
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
-  func judge(_ item: QueueItem, age: Duration) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
 }
 
 extension EngineScene {

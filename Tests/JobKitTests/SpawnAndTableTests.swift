@@ -79,7 +79,7 @@ import Testing
       loop: loop, type: type, settings: settings,
       host: LinuxHost(type: .poller, directory: scene.directory, loop: loop, log: log), table: table, cooldowns: nil,
       coordinator: coordinator,
-      sql: try SQLThread(settings: settings.database, loop: loop, log: log), log: log)
+      sql: try DatabaseClient.mariaDB(settings.database, loop: loop, log: log), log: log)
     engine.adopt()
     return (engine, coordinator, loop)
   }
@@ -135,6 +135,4 @@ private struct IdleType: SchedulerType {
   func command(_ item: QueueItem, _ settings: Settings) -> ScriptCommand { ScriptCommand("/bin/true", []) }
   func exitKind(_ settings: Settings) -> ExitCodePolicy.Kind { .device(downCodes: [6]) }
   func logFile(_ item: QueueItem) -> String? { nil }
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)? { nil }
-  func judge(_ item: QueueItem, age: Duration) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)? { nil }
 }

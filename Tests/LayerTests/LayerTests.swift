@@ -58,8 +58,6 @@ import Testing
       "Clock.swift", "EpollPoller.swift", "wait.c", "DispatcherLog.swift",
       // Ticks are multiples of the wall clock; TickPolicy bounds the wait by a period of monotonic time. Scores order the queues.
       "Dispatch.swift",
-      // A lock's lifetime, at most a period.
-      "SchedulerType.swift",
       // For reports: when a job began, how far clocks are apart.
       "JobEngine+Start.swift", "JobEngine+Table.swift", "ClockReading.swift",
     ]
@@ -73,6 +71,19 @@ import Testing
     for file in files where file.lines.contains(where: { $0.contains("pthread_cond_timedwait") }) {
       #expect(file.lines.contains { $0.contains("pthread_condattr_setclock") && $0.contains("CLOCK_MONOTONIC") }, "\(file.path)")
     }
+  }
+
+  /// What a node asks is a value (`DatabaseQuestion`), which a simulation answers too: how it is asked is known in one folder, and to the one-shot.
+  @Test func onlyTheseFoldersKnowSQL() {
+    let words = ["SELECT ", "INSERT INTO", "INSERT IGNORE", "UPDATE `", "DELETE FROM", " FROM `", " WHERE ", "DatabaseConnection("]
+    func hits(_ file: SourceFile) -> [Substring] {
+      file.lines.filter { line in !line.trimmingPrefix(while: \.isWhitespace).hasPrefix("//") && words.contains { line.contains($0) } }
+    }
+    let isKnown = { (file: SourceFile) in
+      ["Database", "ConfigProc"].contains(file.target) || file.path.hasPrefix("Sources/Shared/JobKit/Store/MariaDB/")
+    }
+    for file in Self.sources where !isKnown(file) { #expect(hits(file).isEmpty, "\(file.path): \(hits(file))") }
+    #expect(Self.sources.filter(isKnown).contains { !hits($0).isEmpty }, "the words are those of the statements")
   }
 
   @Test func headersOfCTargetsIncludeNoSystem() {

@@ -1,4 +1,5 @@
 import Core
+import JobKit
 import Testing
 
 @testable import MaintenanceProc

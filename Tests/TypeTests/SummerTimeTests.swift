@@ -1,12 +1,10 @@
 import Core
 import Database
 import Fixture
-import JobKit
 import Testing
 
-@testable import DiscoveryProc
+@testable import JobKit
 @testable import MaintenanceProc
-@testable import PollerProc
 
 /// Both changes of summer time in Europe, in a server that has the zone from its host, by name, or not at all: what is due is due by instants.
 ///
@@ -74,39 +72,45 @@ import Testing
   }
 
   @Test func pollsAndDiscoveriesAreDueWhenTheirPeriodIsOver() throws {
-    var settings = settings()
-    settings[.poller].frequency = .seconds(300)
-    settings[.discovery].frequency = .seconds(300)
     try eachMoment { connection, now, moment in
       // The contract's one second less than the period; and an hour less, which local times would confuse.
       try setDevices(connection, now, [30, 290, 298, 299, 300, 3700, 3900])
-      let polls = try PollDue(settings).fetch(connection).filter { !$0.isEarly }.map(\.payload)
-      #expect(polls.sorted() == ["4", "5", "6", "7"], "\(moment)")
-      let early = try PollDue(settings).fetch(connection).filter(\.isEarly).map(\.payload)
-      #expect(early == ["3"], "\(moment)")
-      let discoveries = try DiscoveryDue(settings).immediate(connection, serviceAge: .seconds(1000)).filter { !$0.isEarly }.map(\.payload)
-      #expect(discoveries.sorted() == ["4", "5", "6", "7"], "\(moment)")
+      let session = MariaDBSession(connection)
+      let start = MonotonicTime(nanoseconds: 0)
+      func due(_ question: DueQuestion, isEarly: Bool) throws -> [String] {
+        try session.due(question, askedAt: start + .seconds(1000)).filter { $0.isEarly == isEarly }.map(\.payload).sorted()
+      }
+      let polls = DueQuestion.polls(period: .seconds(300), lookAhead: .seconds(1), groups: [0])
+      #expect(try due(polls, isEarly: false) == ["4", "5", "6", "7"], "\(moment)")
+      #expect(try due(polls, isEarly: true) == ["3"], "\(moment)")
+      let discoveries = DueQuestion.discoveries(
+        period: .seconds(300), lookAhead: .seconds(10), groups: [0], serviceStartedAt: start)
+      #expect(try due(discoveries, isEarly: false) == ["4", "5", "6", "7"], "\(moment)")
     }
   }
 
   @Test func theCheckUnderTheLockAndTheJudgementOfAnUnseenEndHoldInTheHourThatComesTwice() throws {
     try eachMoment { connection, now, moment in
       try setDevices(connection, now, [100, 200, 3700])
-      for column in [DeviceCheck.Column.polled, .discovered] {
-        let check = DeviceCheck(column)
-        let fit = try ["1", "2", "3"].map { try check.fitness(item($0), frequency: .seconds(300))(connection) == .run }
-        #expect(fit == [false, true, true], "\(moment) \(column)")
+      let session = MariaDBSession(connection)
+      for time in [DeviceTime.polled, .discovered] {
+        let fit = try ["1", "2", "3"].map { try session.fitness(.device(item($0), time: time, period: .seconds(300))) == .run }
+        #expect(fit == [false, true, true], "\(moment) \(time)")
         // A script that began 90 s ago: the first device's time, 80 s old, has moved since, the others' have not.
-        let ends = try ["1", "2", "3"].map { try check.judge(item($0), age: .seconds(90))(connection) }
-        #expect(ends == [.unseenDone, .unseenLost, .unseenLost], "\(moment) \(column)")
+        let ends = try ["1", "2", "3"].map { try session.ending(UnseenEndQuestion(item($0), time: time, age: .seconds(90))) }
+        #expect(ends == [.unseenDone, .unseenLost, .unseenLost], "\(moment) \(time)")
       }
     }
+  }
+
+  private func suspecting(_ device: String) -> ClocksQuestion {
+    ClocksQuestion(suspects: [.init(type: .poller, device: device, time: .polled)])
   }
 
   @Test func theDiagnosisSeesNoPollInTheFutureAndTheDevicesTrueAge() throws {
     try eachMoment { connection, now, moment in
       try setDevices(connection, now, [100, 3700, -200])
-      let clocks = try DiagnosisAnswer.Clocks(connection, [(.poller, "2", "last_polled")])
+      let clocks = try MariaDBSession(connection).clocks(suspecting("2"))
       #expect(clocks.ahead == 1 && clocks.furthest == 220, "\(moment)")
       #expect(clocks.behind == [.poller: 3680], "\(moment)")
       #expect(!clocks.isReadOnly)
@@ -120,13 +124,13 @@ import Testing
     let lastSeconds = Self.changes[0] - 100..<Self.changes[0]
     try eachMoment { connection, now, moment in
       try connection.query("DELETE FROM poller_cluster")
-      _ = try report.write(connection)
+      _ = try MariaDBSession(connection).write(report)
       let local = try server.query("SET timestamp = \(now); SELECT last_report = NOW() FROM poller_cluster")
       #expect(local == [["1"]], "\(moment): as a session in the server's zone would write it")
       try connection.query("SET timestamp = \(now + 100)")
       let age = try connection.query("SELECT \(ServerZone.age("`last_report`")) FROM poller_cluster").first?[0].int
       #expect(age == (lastSeconds.contains(now) && moment.hasPrefix("SYSTEM") ? -3500 : 100), "\(moment)")
-      let others = try DiagnosisAnswer.Groups(connection, nodeID: "another", frequency: .seconds(30)).others
+      let others = try MariaDBSession(connection).coverage(CoverageQuestion(nodeID: "another", period: .seconds(30))).others
       #expect(others.count == 1, "\(moment)")
     }
   }
@@ -145,7 +149,7 @@ import Testing
     try setDevices(connection, 1_750_000_000, [10])
     try server.query("SET GLOBAL read_only = 1")
     defer { _ = try? server.query("SET GLOBAL read_only = 0") }
-    #expect(try DiagnosisAnswer.Clocks(connection, [(.poller, "1", "last_polled")]).isReadOnly)
-    #expect(try !DiagnosisAnswer.Clocks(connection, []).isReadOnly, "nobody suspects anything")
+    #expect(try MariaDBSession(connection).clocks(suspecting("1")).isReadOnly)
+    #expect(try !MariaDBSession(connection).clocks(ClocksQuestion(suspects: [])).isReadOnly, "nobody suspects anything")
   }
 }

@@ -172,10 +172,8 @@ public struct Settings: Codable, Sendable, Equatable {
   /// Does the dispatch of this node fill queues of this group? In a cluster the master fills all of them.
   public func serves(_ group: Int) -> Bool { isClustered || groups.contains(group) }
 
-  /// An SQL condition on `poller_group` for the groups that this node's dispatch fills. The groups are checked integers.
-  public var groupCondition: String {
-    isClustered ? "TRUE" : "`poller_group` IN (\(groups.map(String.init).joined(separator: ",")))"
-  }
+  /// The groups whose queues the dispatch of this node fills; nil = all.
+  public var dispatchedGroups: [Int]? { isClustered ? nil : groups }
 
   /// The schedule of a type; every type has one.
   public subscript(_ type: TaskType) -> Schedule {

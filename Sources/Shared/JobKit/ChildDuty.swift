@@ -17,8 +17,8 @@ public protocol ChildDuty: AnyObject {
 /// What a duty works with.
 public struct ChildDutySurroundings {
   public var settings: Settings
-  public var sql: SQLThread
   public var loop: EventLoop
+  public var sql: any NodeDatabase
   public var log: Logger
   /// This node dispatches for the cluster, or is alone.
   public var leads: () -> Bool

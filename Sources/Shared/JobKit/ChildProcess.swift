@@ -30,7 +30,7 @@ public enum ChildProcess {
       let host = LinuxHost(type: type.type, directory: runtimeDirectory, loop: loop, log: log)
       let surroundings = ChildRuntime.Surroundings(
         loop: loop, port: port, host: host, log: log, pid: getpid(), applyToLog: { DispatcherLog.shared.apply($0) },
-        makeDatabase: { try SQLThread(settings: $0, loop: loop, log: log) },
+        makeDatabase: { try DatabaseClient.mariaDB($0, loop: loop, log: log) },
         makeLink: {
           RedisLink(loop: loop, settings: $0, name: type.type.executable, availability: RedisAvailability(log: log))
         },

@@ -21,13 +21,13 @@ public final class ChildRuntime {
     public var pid: Int32
     /// The level and form of the log, which are settings.
     public var applyToLog: (Settings) -> Void
-    public var makeDatabase: (DatabaseSettings) throws -> SQLThread
+    public var makeDatabase: (DatabaseSettings) throws -> any NodeDatabase
     public var makeLink: (RedisSettings) -> any ClusterConnection
     public var makeDuty: (ChildDutySurroundings) -> (any ChildDuty)?
 
     public init(
       loop: EventLoop, port: any ChildPort, host: any Host, log: Logger, pid: Int32, applyToLog: @escaping (Settings) -> Void,
-      makeDatabase: @escaping (DatabaseSettings) throws -> SQLThread, makeLink: @escaping (RedisSettings) -> any ClusterConnection,
+      makeDatabase: @escaping (DatabaseSettings) throws -> any NodeDatabase, makeLink: @escaping (RedisSettings) -> any ClusterConnection,
       makeDuty: @escaping (ChildDutySurroundings) -> (any ChildDuty)?
     ) {
       self.loop = loop
@@ -246,7 +246,7 @@ public final class ChildRuntime {
     }
     duty = surroundings.makeDuty(
       ChildDutySurroundings(
-        settings: settings, sql: sql, loop: loop, log: log,
+        settings: settings, loop: loop, sql: sql, log: log,
         leads: { [weak self] in self?.member?.coordinator.leads ?? true },
         send: { [weak self] in self?.port.send($0) }))
     sql.onChange = { [weak self] up in

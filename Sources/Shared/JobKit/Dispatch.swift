@@ -150,8 +150,7 @@ public final class Dispatch {
   private func ask(_ entry: Active, _ tick: TickRun? = nil, _ done: @escaping (EnqueueResult) -> Void = { _ in }) {
     entry.asked = true
     let asked = loop.now
-    let query = entry.rule.query
-    engine.sql.submit({ connection throws(DatabaseError) in try query(connection) }) { [weak self] answer in
+    engine.sql.ask(entry.rule.question) { [weak self] answer in
       guard let self else { return }
       switch answer {
       case .success(let jobs):

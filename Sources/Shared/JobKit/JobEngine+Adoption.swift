@@ -180,7 +180,7 @@ extension JobEngine {
       }
       return
     }
-    sql.submit(question) { [weak self] answer in
+    sql.ask(question) { [weak self] answer in
       guard let self, slot.phase == .unresolved, slot.identity == identity else { return }
       switch answer {
       case .success(let ending): conclude(slot, ending)

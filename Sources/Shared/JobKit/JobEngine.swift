@@ -13,7 +13,7 @@ public final class JobEngine {
   let host: any Host
   var cooldowns: (any CooldownStore)?
   let coordinator: any Coordinator
-  let sql: SQLThread
+  let sql: any NodeDatabase
   let router: OutputRouter
   let log: Logger
   private let plainEnvironment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
@@ -69,7 +69,7 @@ public final class JobEngine {
 
   public init(
     loop: EventLoop, type: any SchedulerType, settings: Settings, host: any Host, table: JobTable, cooldowns: (any CooldownStore)?,
-    coordinator: any Coordinator, sql: SQLThread, log: Logger
+    coordinator: any Coordinator, sql: any NodeDatabase, log: Logger
   ) {
     self.loop = loop
     self.type = type
@@ -80,7 +80,7 @@ public final class JobEngine {
     self.coordinator = coordinator
     self.sql = sql
     self.log = log
-    router = OutputRouter(log: log)
+    router = OutputRouter(loop: loop, log: log)
     cachedEnvironment = settings.phpCache.environment(plainEnvironment)
     counters = PerformanceCounters(window: settings[type.type].frequency)
     gate = MemoryGate(threshold: settings.memoryPressure, log: log) { host.readMemory() }
@@ -216,7 +216,7 @@ public final class JobEngine {
       return leave(slot, hold: left)
     }
     guard let check = type.check(job.item, settings) else { return start(job, slot) }
-    sql.submit(check) { [weak self] answer in
+    sql.ask(check) { [weak self] answer in
       guard let self else { return }
       if case .success = answer, refusals.worked() { log.notice("the database answers again what jobs ask before they start") }
       switch answer {

@@ -9,11 +9,6 @@ public final class OnDemand {
   /// A statement that was interrupted is asked again a second later; the operator waits for seconds only.
   private static let lookUps = 4
 
-  private struct Device: Sendable {
-    var group: Int
-    var isDisabled: Bool
-  }
-
   private typealias Answer = (OnDemandResult.Outcome) -> Void
 
   private let engine: JobEngine
@@ -34,7 +29,7 @@ public final class OnDemand {
   private func lookUp(
     _ payloads: [String], tries: Int, _ refuse: @escaping (String) -> Void, _ answer: @escaping ([OnDemandResult]) -> Void
   ) {
-    engine.sql.submit(Self.lookUp(payloads.compactMap { Int64($0) })) { [weak self] result in
+    engine.sql.ask(DevicesQuestion(ids: payloads.compactMap { Int64($0) })) { [weak self] result in
       guard let self else { return }
       switch result {
       case .failure(let error) where error.isTransient && tries > 1:
@@ -45,21 +40,7 @@ public final class OnDemand {
     }
   }
 
-  private static func lookUp(_ ids: [Int64]) -> @Sendable (DatabaseConnection) throws(DatabaseError) -> [String: Device] {
-    let places = ids.map { _ in "?" }.joined(separator: ", ")
-    return { connection throws(DatabaseError) in
-      var devices: [String: Device] = [:]
-      guard !ids.isEmpty else { return devices }
-      let sql = "SELECT `device_id`, `poller_group`, `disabled` FROM `devices` WHERE `device_id` IN (\(places))"
-      for row in try connection.query(sql, ids.map { .int($0) }) {
-        guard let id = row[0].int, let group = row[1].int else { continue }
-        devices[String(id)] = Device(group: Int(group), isDisabled: row[2].int != 0)
-      }
-      return devices
-    }
-  }
-
-  private func consider(_ payloads: [String], _ devices: [String: Device], _ answer: @escaping ([OnDemandResult]) -> Void) {
+  private func consider(_ payloads: [String], _ devices: [Int64: DevicesQuestion.Device], _ answer: @escaping ([OnDemandResult]) -> Void) {
     var outcomes: [OnDemandResult.Outcome?] = payloads.map { _ in nil }
     var left = payloads.count
     for (index, payload) in payloads.enumerated() {
@@ -69,7 +50,8 @@ public final class OnDemand {
         guard left == 0 else { return }
         answer(zip(payloads, outcomes).compactMap { payload, outcome in outcome.map { OnDemandResult(payload: payload, outcome: $0) } })
       }
-      guard let device = devices[payload] else {
+      // As ids are written: another form of a number would be another job with a lock of its own.
+      guard let id = Int64(payload), String(id) == payload, let device = devices[id] else {
         done(.noSuchDevice)
         continue
       }

@@ -9,13 +9,15 @@ final class OutputRouter {
 
   private let ring: LogRing
   private let log: Logger
+  private let loop: EventLoop
   private var second: Int64 = 0
   private var lines = 0
   private var droppedLines = 0
   private var droppedSeen: UInt64 = 0
   private var failing: Set<String> = []
 
-  init(log: Logger, ring: LogRing = DispatcherLog.shared.ring) {
+  init(loop: EventLoop, log: Logger, ring: LogRing = DispatcherLog.shared.ring) {
+    self.loop = loop
     self.log = log
     self.ring = ring
   }
@@ -30,7 +32,7 @@ final class OutputRouter {
 
   /// Logs lines of a script at the level that each one names itself.
   func log(_ texts: [String], of job: String) {
-    let now = MonotonicTime.now.nanoseconds / 1_000_000_000
+    let now = loop.now.nanoseconds / 1_000_000_000
     if now != second {
       second = now
       lines = 0

@@ -1,5 +1,4 @@
 import Core
-import Database
 
 /// The command line of a job.
 public struct ScriptCommand: Equatable, Sendable {
@@ -18,31 +17,7 @@ public struct ScriptCommand: Equatable, Sendable {
   }
 }
 
-/// A job that the database says is due.
-public struct DueJob: Equatable, Sendable {
-  public var payload: String
-  public var group: Int
-  /// Never discovered before.
-  public var isNewcomer: Bool
-  /// Not due yet by the contract, but within seconds: for a node that knows exactly when its period is over.
-  public var isEarly: Bool
-
-  public init(payload: String, group: Int, isNewcomer: Bool = false, isEarly: Bool = false) {
-    self.payload = payload
-    self.group = group
-    self.isNewcomer = isNewcomer
-    self.isEarly = isEarly
-  }
-}
-
-/// What the database says about a job just before it starts, under its lock.
-public enum Fitness: Equatable, Sendable {
-  case run
-  /// Done already, gone or disabled: the reason, for the debug log.
-  case skip(String)
-}
-
-/// When a rule's query is asked.
+/// When a rule's question is asked.
 public enum Trigger: Equatable, Sendable {
   case every(Duration)
   /// On epoch-aligned multiples of the period. `index`: which of the job table's ticks remembers the last run.
@@ -62,13 +37,11 @@ public struct DispatchRule: Sendable {
   public var keepsPeriod: Duration?
   /// How far the query looks ahead for such jobs: as long as it is until it is asked again.
   public var lookAhead: Duration
-  /// Runs on the SQL thread.
-  public var query: @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
+  public var question: DueQuestion
 
   public init(
     name: String, trigger: Trigger, offset: Duration = .zero, respectsLocks: Bool, keepsPeriod: Duration? = nil,
-    lookAhead: Duration = .zero,
-    query: @escaping @Sendable (DatabaseConnection) throws(DatabaseError) -> [DueJob]
+    lookAhead: Duration = .zero, question: DueQuestion
   ) {
     self.name = name
     self.trigger = trigger
@@ -76,7 +49,7 @@ public struct DispatchRule: Sendable {
     self.respectsLocks = respectsLocks
     self.keepsPeriod = keepsPeriod
     self.lookAhead = lookAhead
-    self.query = query
+    self.question = question
   }
 }
 
@@ -117,10 +90,10 @@ public protocol SchedulerType: Sendable {
   var needsInterpreter: Bool { get }
   /// Where `--log-output file` puts a job's output; nil = output is only kept for error lines, whatever the mode.
   func logFile(_ item: QueueItem) -> String?
-  /// Asks, under the lock, whether the job should still run; nil = it always should. Runs on the SQL thread.
-  func check(_ item: QueueItem, _ settings: Settings) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> Fitness)?
-  /// How a script that ended unseen is judged. `age` since its start. Runs on the SQL thread.
-  func judge(_ item: QueueItem, age: Duration) -> (@Sendable (DatabaseConnection) throws(DatabaseError) -> ExitCodePolicy.Ending)?
+  /// Asked under the lock: whether the job should still run; nil = it always should.
+  func check(_ item: QueueItem, _ settings: Settings) -> FitnessQuestion?
+  /// How a script that ended unseen is judged; nil = nothing in the database tells. `age` since its start.
+  func judge(_ item: QueueItem, age: Duration) -> UnseenEndQuestion?
 }
 
 extension SchedulerType {
@@ -135,10 +108,11 @@ extension SchedulerType {
   public func clusterLock(_ item: QueueItem) -> String? { nil }
   public func queueGroups(_ settings: Settings) -> [Int] { settings.groups }
   public func changesConfiguration(_ item: QueueItem) -> Bool { false }
+  public func check(_ item: QueueItem, _ settings: Settings) -> FitnessQuestion? { nil }
+  public func judge(_ item: QueueItem, age: Duration) -> UnseenEndQuestion? { nil }
 
-  /// How long a lock lives that nobody renews.
-  /// `wall`: the wall clock, since LibreNMS aligns some periods to it.
-  public func lockLifetime(_ settings: Settings, wall: Duration) -> Duration {
+  /// How long a lock lives that nobody renews. `wall`: now, since some end with their period.
+  public func lockLifetime(_ settings: Settings, at wall: Duration) -> Duration {
     LockLifetime.contract(type, settings, now: wall)
   }
 

@@ -26,7 +26,7 @@ final class ClusterMember {
       masterTtl: { state.settings.masterTimeout },
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
       groups: { type.queueGroups(state.settings) }, table: table, speaksForNode: type.type == .maintenance, loop: loop)
-    coordinator = RedisCoordinator(node, log: log, ttl: { [loop] in type.lockLifetime(state.settings, wall: loop.wall) })
+    coordinator = RedisCoordinator(node, log: log, ttl: { [loop] in type.lockLifetime(state.settings, at: loop.wall) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator
     link.onInvalidation = { [weak coordinator] keys in coordinator?.told(keys) }

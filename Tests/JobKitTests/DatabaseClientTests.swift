@@ -9,7 +9,7 @@ import Testing
 @testable import JobKit
 
 /// What a child notices of its connection to the database, on a real server. One server for the suite.
-@Suite(.serialized) struct SQLThreadTests {
+@Suite(.serialized) struct DatabaseClientTests {
   static let server = Result { try MariaDBServer(arguments: ["--skip-ssl"]) }
   let scene: SQLScene
   let admin: DatabaseConnection
@@ -114,7 +114,7 @@ import Testing
     #expect((try? result.get()) == nil && (2...3).contains(begun.value))
     // Whoever takes work that ends connections has an outage, with a pause before the next try.
     #expect(scene.changes == [true, false])
-    #expect(scene.turn { scene.thread.isUp == true })
+    #expect(scene.turn { scene.client.isUp == true })
   }
 
   @Test(arguments: [1205, 1213, 1317, 1020, 1969, 1412, 1689]) func aStatementThatWasInterruptedIsRunAgain(_ number: Int) throws {
@@ -143,10 +143,12 @@ import Testing
   }
 }
 
-/// A thread with a loop that the test turns.
+/// A client of a real server, with a loop that the test turns.
 final class SQLScene {
   let loop: EventLoop
-  let thread: SQLThread
+  typealias Work<Value> = @Sendable (DatabaseConnection) throws(DatabaseError) -> Value
+
+  let client: DatabaseClient
   let lines = LogLines()
   private(set) var changes: [Bool] = []
 
@@ -158,9 +160,9 @@ final class SQLScene {
   init(_ settings: DatabaseSettings) throws {
     loop = try EventLoop()
     let lines = lines
-    thread = try SQLThread(settings: settings, loop: loop, log: Logger(label: "test") { _ in lines })
-    thread.onChange = { [weak self] in self?.changes.append($0) }
-    #expect(turn { thread.isUp == true })
+    client = try DatabaseClient.mariaDB(settings, loop: loop, log: Logger(label: "test") { _ in lines })
+    client.onChange = { [weak self] in self?.changes.append($0) }
+    #expect(turn { client.isUp == true })
   }
 
   @discardableResult
@@ -175,13 +177,18 @@ final class SQLScene {
 
   func turn(for time: Duration) { turn(until: time) { false } }
 
-  func submit<Value: Sendable>(repeats: Bool = true, _ work: @escaping SQLThread.Work<Value>) -> Answer<Value> {
+  func submit<Value: Sendable>(repeats: Bool = true, _ work: @escaping Work<Value>) -> Answer<Value> {
     let answer = Answer<Value>()
-    thread.submit(repeats: repeats, work) { answer.value = $0 }
+    client.submit(
+      repeats: repeats,
+      { session throws(DatabaseError) in
+        guard let session = session as? MariaDBSession else { preconditionFailure("the client's server is a MariaDB") }
+        return try work(session.connection)
+      }, { answer.value = $0 })
     return answer
   }
 
-  func run<Value: Sendable>(_ work: @escaping SQLThread.Work<Value>) -> Result<Value, DatabaseError> {
+  func run<Value: Sendable>(_ work: @escaping Work<Value>) -> Result<Value, DatabaseError> {
     let answer = submit(work)
     turn { answer.value != nil }
     return answer.value ?? .failure(DatabaseError(kind: .unreachable, number: 0, text: "no answer"))

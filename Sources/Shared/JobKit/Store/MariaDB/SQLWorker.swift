@@ -3,19 +3,10 @@ import Core
 import Database
 import Glibc
 
-/// The side of an `SQLThread` that blocks: connects, runs work, tells what became of it. What both sides touch is guarded by `mutex`.
-final class SQLWorker: @unchecked Sendable {
-  typealias Send = @Sendable (UInt64, Result<any Sendable, DatabaseError>, SQLThread.Change?, _ statements: UInt64) -> Void
-
-  struct Job: Sendable {
-    var number: UInt64
-    /// It may be run once more when it is not known how far it came.
-    var repeats: Bool
-    var work: @Sendable (DatabaseConnection) throws(DatabaseError) -> any Sendable
-    /// How often a new connection, or another try, may still be its remedy; without an end, a server that ends every connection would be
-    /// asked without a pause.
-    var remedies = 2
-  }
+/// The one thread of a child that may wait for the database: connects, carries out requests, tells what became of them. What it shares with the
+/// loop is guarded by `mutex`.
+final class SQLWorker: DatabaseBackend, @unchecked Sendable {
+  typealias Send = @Sendable (DatabaseReply) -> Void
 
   /// Between attempts to connect: under the 2 s within which work has to resume, with jitter so that children don't come in step.
   private static let retry = (least: 700, most: 1400)
@@ -24,7 +15,7 @@ final class SQLWorker: @unchecked Sendable {
 
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var jobs: [Job] = []
+  private var requests: [DatabaseRequest] = []
   private var settings: DatabaseSettings
   private var generation = 0
   private let send: Send
@@ -52,9 +43,9 @@ final class SQLWorker: @unchecked Sendable {
     return shim_thread_start(body, context, 512 * 1024, "sql")
   }
 
-  func add(_ job: Job) {
+  func add(_ request: DatabaseRequest) {
     pthread_mutex_lock(mutex)
-    jobs.append(job)
+    requests.append(request)
     pthread_cond_signal(changed)
     pthread_mutex_unlock(mutex)
   }
@@ -79,8 +70,11 @@ final class SQLWorker: @unchecked Sendable {
       do throws(DatabaseError) {
         try connection.connect()
         // Where the connection before was only replaced nothing has changed, and nobody hears of it.
-        send(0, .success(0), .up(server: connection.serverVersion ?? "unknown server"), connection.statementCount)
-        try serve(connection, generation)
+        send(
+          DatabaseReply(
+            number: 0, result: .success(0), change: .up(server: connection.serverVersion ?? "unknown server"),
+            statements: connection.statementCount))
+        try serve(MariaDBSession(connection), generation)
       } catch {
         refuse(error)
       }
@@ -89,24 +83,27 @@ final class SQLWorker: @unchecked Sendable {
   }
 
   /// Works until another connection is to be made: at once (returns), or after a pause, since the server is away (throws).
-  private func serve(_ connection: DatabaseConnection, _ generation: Int) throws(DatabaseError) {
-    while let job = next(generation) {
+  private func serve(_ session: MariaDBSession, _ generation: Int) throws(DatabaseError) {
+    let connection = session.connection
+    while let request = next(generation) {
       // A server ends what was idle for its wait_timeout, and an admin or a restart ends what they like. That is seen without asking.
-      if connection.isEndedByServer, job.remedies > 0 { return again(job) }
+      if connection.isEndedByServer, request.remedies > 0 { return again(request) }
       let begun = MonotonicTime.now
       let before = connection.statementCount
       do throws(DatabaseError) {
-        send(job.number, .success(try job.work(connection)), nil, connection.statementCount - before)
+        let value = try request.run(session)
+        send(DatabaseReply(number: request.number, result: .success(value), statements: connection.statementCount - before))
       } catch {
         let statements = connection.statementCount - before
         let isLost = !connection.isConnected || error.isOutage
         // Nobody waits any more for what took long.
-        let isCurable = job.remedies > 0 && MonotonicTime.now - begun < SQLThread.answerLimit
-        if isCurable, job.repeats, isLost || error.isTransient {
-          send(0, .success(0), nil, statements)
-          again(job)
+        let isCurable = request.remedies > 0 && MonotonicTime.now - begun < DatabaseClient.answerLimit
+        if isCurable, request.mayRepeat, isLost || error.isTransient {
+          send(DatabaseReply(number: 0, result: .success(0), statements: statements))
+          again(request)
         } else {
-          send(job.number, .failure(error), isLost && !isCurable ? .down(error) : nil, statements)
+          let change: DatabaseReply.Change? = isLost && !isCurable ? .down(error) : nil
+          send(DatabaseReply(number: request.number, result: .failure(error), change: change, statements: statements))
           if isLost && !isCurable { throw error }
         }
         if isLost { return }
@@ -114,31 +111,31 @@ final class SQLWorker: @unchecked Sendable {
     }
   }
 
-  /// Waits for work; nil = other settings are to be used.
-  private func next(_ generation: Int) -> Job? {
+  /// Waits for a request; nil = other settings are to be used.
+  private func next(_ generation: Int) -> DatabaseRequest? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while jobs.isEmpty && generation == self.generation { pthread_cond_wait(changed, mutex) }
-    return generation == self.generation ? jobs.removeFirst() : nil
+    while requests.isEmpty && generation == self.generation { pthread_cond_wait(changed, mutex) }
+    return generation == self.generation ? requests.removeFirst() : nil
   }
 
   /// It is the next again.
-  private func again(_ job: Job) {
-    var job = job
-    job.remedies -= 1
+  private func again(_ request: DatabaseRequest) {
+    var request = request
+    request.remedies -= 1
     pthread_mutex_lock(mutex)
-    jobs.insert(job, at: 0)
+    requests.insert(request, at: 0)
     pthread_mutex_unlock(mutex)
   }
 
   /// Everything that waits is told, then a pause.
   private func refuse(_ error: DatabaseError) {
     pthread_mutex_lock(mutex)
-    let refused = jobs
-    jobs = []
+    let refused = requests
+    requests = []
     pthread_mutex_unlock(mutex)
-    send(0, .success(0), .down(error), 0)
-    for job in refused { send(job.number, .failure(error), nil, 0) }
+    send(DatabaseReply(number: 0, result: .success(0), change: .down(error)))
+    for request in refused { send(DatabaseReply(number: request.number, result: .failure(error))) }
     var until = timespec()
     clock_gettime(CLOCK_MONOTONIC, &until)
     let nanoseconds = until.tv_nsec + Int.random(in: Self.retry.least...Self.retry.most) * 1_000_000
