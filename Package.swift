@@ -62,7 +62,9 @@ let package = Package(
     childProcess("MaintenanceProc"),
 
     // A world without a kernel, a network or a clock that runs by itself.
-    .target(name: "Simulation", dependencies: ["Core"], path: "Tests/Simulation", swiftSettings: strict),
+    .target(
+      name: "Simulation", dependencies: ["Core", "JobKit", "Database", "Redis", "CLinuxShims", logging], path: "Tests/Simulation",
+      swiftSettings: strict),
     tests("CoreTests", ["Core", "CLinuxShims", "Simulation"]),
     tests(
       "JobKitTests",

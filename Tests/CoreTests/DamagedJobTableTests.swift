@@ -21,7 +21,7 @@ import Testing
     let path = "/tmp/damaged-\(getpid())-\(UInt32.random(in: 0 ... .max))"
 
     func fill(_ slots: Int, _ place: MachineIdentity, _ record: (Int) -> JobRecord) throws {
-      let table = try JobTable.open(path: path, slots: slots, place: place)
+      let table = try JobTable.open(path: path, slots: slots, place: place, number: 7)
       for slot in 0..<slots {
         guard let word = table.begin(slot, record(slot)) else { continue }
         table.enter(slot, word, ProcessIdentity(pid: 4_190_000 + Int32(slot), startTime: 77))
@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test func aSlotSaysWhetherItIsWholeInEveryState() throws {
-    let table = try #require(JobTable.anonymous(slots: 1, place: place))
+    let table = try #require(JobTable.anonymous(slots: 1, place: place, number: 7))
     let word = try #require(table.begin(0, record("42")))
     #expect(table.integrity(0) == .whole)
     table.enter(0, word, ProcessIdentity(pid: 4711, startTime: 12345))
@@ -58,7 +58,7 @@ import Testing
   }
 
   @Test func theSealIsTheSameForEver() throws {
-    let table = try #require(JobTable.anonymous(slots: 1, place: place))
+    let table = try #require(JobTable.anonymous(slots: 1, place: place, number: 7))
     _ = table.begin(0, record("42"))
     #expect(table.load(table.offset(0) + Layout.Slot.seal) == 0x4C53_0001_6D9F_1587)
   }
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test func aSlotOfALaterVersionIsNoGarbageAndAStateOfNobodyIs() throws {
-    let table = try #require(JobTable.anonymous(slots: 2, place: place))
+    let table = try #require(JobTable.anonymous(slots: 2, place: place, number: 7))
     for slot in 0..<2 {
       let word = try #require(table.begin(slot, record("42")))
       let version = slot == 0 ? UInt64(Layout.version) + 1 : UInt64(Layout.version)
@@ -98,7 +98,7 @@ import Testing
     let scene = Scene()
     try scene.fill(1, place) { _ in record("42") }
     scene.store(0, at: Layout.headerSize + Layout.Slot.seal)
-    let table = try JobTable.open(path: scene.path, slots: 1, place: place)
+    let table = try JobTable.open(path: scene.path, slots: 1, place: place, number: 7)
     #expect(table.integrity(0) == .unsealed)
     #expect(table.record(0) == record("42"))
     scene.store(0xFFFF, at: Layout.headerSize + Layout.Slot.lengths)
@@ -118,7 +118,9 @@ import Testing
         }
       }
       if round % 5 == 0 { truncate(scene.path, off_t(Int.random(in: 0..<size, using: &random))) }
-      for table in [JobTable.reader(path: scene.path, place: place), try JobTable.open(path: scene.path, slots: 3, place: place)] {
+      for table in [
+        JobTable.reader(path: scene.path, place: place), try JobTable.open(path: scene.path, slots: 3, place: place, number: 7),
+      ] {
         guard let table else { continue }
         for slot in 0..<table.slotCount {
           _ = (table.integrity(slot), table.record(slot), table.terminatedAt(slot, now: .now), table.endStatus(slot), table.process(slot))
@@ -137,7 +139,7 @@ import Testing
     scene.overwrite(0..<Layout.headerSize) { 0xA5 }
     scene.overwrite(Layout.headerSize + 1024..<Layout.headerSize + 2048) { 0xA5 }
     #expect(JobTable.reader(path: scene.path, place: place) == nil)
-    let table = try JobTable.open(path: scene.path, slots: 4, place: place)
+    let table = try JobTable.open(path: scene.path, slots: 4, place: place, number: 7)
     #expect(table.condition == .headerLost(kept: 3))
     #expect((0..<4).map { table.word($0).state } == [.running, .free, .running, .running])
     #expect(table.record(3) == record("3"))
@@ -148,8 +150,8 @@ import Testing
     let scene = Scene()
     try scene.fill(2, place) { record("\($0)") }
     let other = MachineIdentity(bootID: String(repeating: "c", count: 36), pidNamespace: place.pidNamespace)
-    #expect(try JobTable.open(path: scene.path, slots: 2, place: other).condition == .new)
-    #expect(try JobTable.open(path: scene.path, slots: 2, place: other).condition == .intact)
+    #expect(try JobTable.open(path: scene.path, slots: 2, place: other, number: 7).condition == .new)
+    #expect(try JobTable.open(path: scene.path, slots: 2, place: other, number: 7).condition == .intact)
   }
 
   @Test func absurdNumbersOfTheHeaderAreNone() throws {
@@ -159,14 +161,14 @@ import Testing
       for offset in [Layout.Header.generation, Layout.Header.adopting, Layout.Header.adoptionDeaths, Layout.Header.ticks] {
         scene.store(value, at: offset)
       }
-      let table = try JobTable.open(path: scene.path, slots: 1, place: place)
+      let table = try JobTable.open(path: scene.path, slots: 1, place: place, number: 7)
       #expect(table.tick(0) == 0)
       #expect((table.adopting ?? .max) >= table.slotCount)
     }
   }
 
   @Test func aTerminationOutsideOfTheJobsLifeIsNone() throws {
-    let table = try #require(JobTable.anonymous(slots: 1, place: place))
+    let table = try #require(JobTable.anonymous(slots: 1, place: place, number: 7))
     _ = table.begin(0, record("1"))
     table.setTerminated(0, at: MonotonicTime(nanoseconds: 4_000_000_000))
     #expect(table.terminatedAt(0, now: .now) == nil, "before it began")
@@ -188,7 +190,7 @@ import Testing
 
   @Test func aTableThatIsCutUnderItsWriterIsMadeWholeAgain() throws {
     let scene = Scene()
-    let table = try JobTable.open(path: scene.path, slots: 8, place: place)
+    let table = try JobTable.open(path: scene.path, slots: 8, place: place, number: 7)
     #expect(try !table.repair())
     for length in [0, 4096, 5000] {
       truncate(scene.path, off_t(length))
@@ -205,7 +207,7 @@ import Testing
     let scene = Scene()
     try scene.fill(8, place) { record("\($0)") }
     truncate(scene.path, off_t(Layout.fileSize(slots: 2) + 100))
-    let table = try JobTable.open(path: scene.path, slots: 8, place: place)
+    let table = try JobTable.open(path: scene.path, slots: 8, place: place, number: 7)
     #expect(table.condition == .cut(bytes: Layout.fileSize(slots: 2) + 100))
     #expect((0..<3).map { table.integrity($0) } == [.whole, .whole, .garbage], "of the third, 100 bytes are left")
     #expect((0..<8).map { table.word($0).state } == [.running, .running, .running] + Array(repeating: .free, count: 5))

@@ -21,7 +21,9 @@ import Testing
   @Test(arguments: [false, true]) func aTableGetsANewFileWithEverythingThatWasInIt(isAnonymous: Bool) throws {
     try withPath { path in
       var table: JobTable? =
-        isAnonymous ? try #require(JobTable.anonymous(slots: 4, place: place)) : try JobTable.open(path: path, slots: 4, place: place)
+        isAnonymous
+        ? try #require(JobTable.anonymous(slots: 4, place: place, number: 7))
+        : try JobTable.open(path: path, slots: 4, place: place, number: 7)
       let word = try #require(table?.begin(2, job("42")))
       table?.setTick(1, to: 1_700_000_100)
       unlink(path)
@@ -37,7 +39,7 @@ import Testing
       try table?.grow(to: 9)
       table?.noteEnd(2, .exited(6))
       table = nil
-      let successor = try JobTable.open(path: path, slots: 4, place: place)
+      let successor = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       #expect(successor.slotCount == 9 && successor.record(2) == job("42") && successor.endStatus(2) == .exited(6))
       #expect(successor.tick(1) == 1_700_000_100)
     }
@@ -45,10 +47,10 @@ import Testing
 
   @Test func anotherFileOfThatNameIsReplaced() throws {
     try withPath { path in
-      let table = try JobTable.open(path: path, slots: 4, place: place)
+      let table = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       _ = table.begin(1, job("7"))
       rename(path, path + ".old")
-      _ = try JobTable.open(path: path, slots: 2, place: place)
+      _ = try JobTable.open(path: path, slots: 2, place: place, number: 7)
       #expect(!table.isAt(path))
       try table.move(to: path)
       #expect(JobTable.reader(path: path, place: place)?.record(1) == job("7"))
@@ -57,7 +59,7 @@ import Testing
 
   @Test(arguments: ["/nonexistent/x.jobs", "/proc/x.jobs", "/dev/null/x.jobs"]) func withoutAPlaceItStaysWhatItWas(nowhere: String) throws {
     try withPath { path in
-      let table = try JobTable.open(path: path, slots: 4, place: place)
+      let table = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       let word = try #require(table.begin(1, job("7")))
       #expect(throws: JobTable.Failure.self) { try table.move(to: nowhere) }
       #expect(table.isAt(path) && table.swap(1, from: word, to: .running) && table.record(1) == job("7"))

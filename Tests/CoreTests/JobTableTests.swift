@@ -21,14 +21,14 @@ import Testing
 
   @Test func whatAChildWroteIsReadByItsSuccessor() throws {
     try withPath { path in
-      var table: JobTable? = try JobTable.open(path: path, slots: 4, place: place)
+      var table: JobTable? = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       let word = try #require(table?.begin(2, record("42")))
       #expect(table?.swap(2, from: word, to: .running) == true)
       table?.noteEnd(2, .exited(6))
       table?.setTick(1, to: 1_700_000_100)
       table = nil
 
-      let successor = try JobTable.open(path: path, slots: 4, place: place)
+      let successor = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       #expect(successor.generation == 2)
       #expect(successor.word(2).state == .ended)
       #expect(successor.endStatus(2) == .exited(6))
@@ -44,10 +44,10 @@ import Testing
       MachineIdentity(bootID: place.bootID, pidNamespace: 1),
     ] {
       try withPath { path in
-        var table: JobTable? = try JobTable.open(path: path, slots: 4, place: place)
+        var table: JobTable? = try JobTable.open(path: path, slots: 4, place: place, number: 7)
         _ = table?.begin(0, record("1"))
         table = nil
-        let successor = try JobTable.open(path: path, slots: 4, place: other)
+        let successor = try JobTable.open(path: path, slots: 4, place: other, number: 7)
         #expect(successor.word(0).state == .free)
         #expect(successor.generation == 1)
       }
@@ -62,27 +62,27 @@ import Testing
       _ = bytes.withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
       close(fd)
       #expect(JobTable.reader(path: path, place: place) == nil)
-      let table = try JobTable.open(path: path, slots: 4, place: place)
+      let table = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       #expect((0..<table.slotCount).allSatisfy { table.word($0).state == .free })
     }
   }
 
   @Test func aTableNeverShrinksAndKeepsItsJobsWhenItGrows() throws {
     try withPath { path in
-      var table: JobTable? = try JobTable.open(path: path, slots: 8, place: place)
+      var table: JobTable? = try JobTable.open(path: path, slots: 8, place: place, number: 7)
       _ = table?.begin(7, record("7"))
       try table?.grow(to: 20)
       #expect(table?.slotCount == 20)
       #expect(table?.record(7) == record("7"))
       table = nil
-      let successor = try JobTable.open(path: path, slots: 2, place: place)
+      let successor = try JobTable.open(path: path, slots: 2, place: place, number: 7)
       #expect(successor.slotCount == 20)
       #expect(successor.record(7).payload == "7")
     }
   }
 
   @Test func namesThatDoNotFitAreRefusedAndNotCut() throws {
-    let table = try #require(JobTable.anonymous(slots: 1, place: place))
+    let table = try #require(JobTable.anonymous(slots: 1, place: place, number: 7))
     var long = record("1")
     long.lock = String(repeating: "x", count: JobTableLayout.Slot.lockCapacity + 1)
     #expect(table.begin(0, long) == nil)
@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test func aSlotThatWasUsedAgainCanNotBeSwappedWithAnOldWord() throws {
-    let table = try #require(JobTable.anonymous(slots: 1, place: place))
+    let table = try #require(JobTable.anonymous(slots: 1, place: place, number: 7))
     let old = try #require(table.begin(0, record("1")))
     table.free(0)
     let new = try #require(table.begin(0, record("2")))
@@ -101,7 +101,7 @@ import Testing
 
   @Test func aReaderSeesTheTableAsItWasWhenItWasOpened() throws {
     try withPath { path in
-      let table = try JobTable.open(path: path, slots: 4, place: place)
+      let table = try JobTable.open(path: path, slots: 4, place: place, number: 7)
       let early = try #require(JobTable.reader(path: path, place: place))
       _ = table.begin(1, record("9"))
       #expect(early.word(1).state == .free)

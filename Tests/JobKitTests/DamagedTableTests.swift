@@ -43,7 +43,7 @@ import Testing
     var random = SplitMix(state: 17)
     for round in 0..<20 {
       let scene = try EngineScene(workers: 8) { files in
-        do { _ = try JobTable.open(path: files.table, slots: 8, place: .current()) }
+        do { _ = try JobTable.open(path: files.table, slots: 8, place: .current(), number: 7) }
         overwrite(files.table, slot(0)..<slot(8), &random)
       }
       #expect(scene.engine.slots.allSatisfy { $0.phase == .free }, "round \(round): \(scene.lines.all)")
@@ -59,7 +59,7 @@ import Testing
     var random = SplitMix(state: 4)
     var script: Program.Started?
     let scene = try EngineScene(workers: 2) { files in
-      let table = try JobTable.open(path: files.table, slots: 2, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 2, place: .current(), number: 7)
       script = try sleeper(in: table, 0, "7")
       overwrite(files.table, slot(0) + 8..<slot(1), &random)
     }
@@ -84,7 +84,7 @@ import Testing
     var random = SplitMix(state: 9)
     var script: Program.Started?
     let scene = try EngineScene(workers: 3) { files in
-      let table = try JobTable.open(path: files.table, slots: 3, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 3, place: .current(), number: 7)
       script = try sleeper(in: table, 1, "7")
       overwrite(files.table, slot(0)..<slot(1), &random)
       overwrite(files.table, slot(2)..<slot(3), &random)
@@ -98,7 +98,7 @@ import Testing
 
   @Test func slotsOfALaterVersionAreLeftAndTheTableGrows() throws {
     let scene = try EngineScene(workers: 2) { files in
-      let table = try JobTable.open(path: files.table, slots: 2, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 2, place: .current(), number: 7)
       for index in 0..<2 { _ = table.begin(index, record("\(index)")) }
       try JobTableProbe.makeNewer(files.table, slots: 2)
     }
@@ -112,7 +112,7 @@ import Testing
 
   @Test func aTableThatCanNotGrowSaysWhatIsMissing() throws {
     let scene = try EngineScene(workers: 2) { files in
-      let table = try JobTable.open(path: files.table, slots: 2, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 2, place: .current(), number: 7)
       for index in 0..<2 { _ = table.begin(index, record("\(index)")) }
       try JobTableProbe.makeNewer(files.table, slots: 2)
     }
@@ -130,7 +130,7 @@ import Testing
   @Test func adoptionDoesNotStandStillForProcessesThatHaveNoStartTimeYet() throws {
     let before = MonotonicTime.now
     let scene = try EngineScene(workers: 24) { files in
-      let table = try JobTable.open(path: files.table, slots: 24, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 24, place: .current(), number: 7)
       for index in 0..<24 {
         let word = try #require(table.begin(index, record("\(index)")))
         // A pid that nobody has: the process died between its two stores.
@@ -146,7 +146,7 @@ import Testing
   @Test func aStartTimeThatComesLateIsStillTheOneThatIsWatched() throws {
     var process: Program.Started?
     let scene = try EngineScene(workers: 1) { files in
-      let table = try JobTable.open(path: files.table, slots: 1, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 1, place: .current(), number: 7)
       let started = try sleeper(in: table, 0, "7")
       process = started
       table.setStartTime(0, 0)
@@ -183,7 +183,7 @@ import Testing
     for round in 0..<50 {
       let scene = try EngineScene(workers: 1) { files in
         do {
-          _ = try JobTable.open(path: files.table, slots: 1, place: .current())
+          _ = try JobTable.open(path: files.table, slots: 1, place: .current(), number: 7)
           let file = try CooldownFile(path: files.cooldowns, fresh: true, now: .now)
           for id in 1...8 { file.set(Int64(id), .init(until: .now + .seconds(60 * id), failures: id % 2)) }
         }

@@ -43,7 +43,7 @@ final class EngineScene {
     settings.database.socket = "/nonexistent"
     let log = Logger(label: "test") { _ in lines }
     let coordinator = LocalCoordinator(lockName: { type.lockName($0) }, clock: { [loop] in loop.now })
-    let table = try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: workers, place: .current())
+    let table = try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: workers, place: .current(), number: 7)
     let cooldowns = try CooldownFile(path: ChildLaunch.cooldowns(.poller, in: directory), fresh: table.generation == 1, now: .now)
     let engine = JobEngine(
       loop: loop, type: type, settings: settings, host: LinuxHost(type: .poller, directory: directory, loop: loop, log: log),

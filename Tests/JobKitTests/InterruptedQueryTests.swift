@@ -97,7 +97,8 @@ extension DatabaseClientTests {
       let engine = JobEngine(
         loop: scene.loop, type: type, settings: settings,
         host: LinuxHost(type: .poller, directory: directory, loop: scene.loop, log: log),
-        table: try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: 1, place: .current()), cooldowns: nil,
+        table: try JobTable.open(path: ChildLaunch.jobTable(.poller, in: directory), slots: 1, place: .current(), number: 7),
+        cooldowns: nil,
         coordinator: LocalCoordinator(lockName: { type.lockName($0) }, clock: { scene.loop.now }), sql: database, log: log)
       let dispatch = Dispatch(engine: engine, log: log)
       let begin = MonotonicTime.now

@@ -17,8 +17,8 @@ import Testing
 
   @Test(
     arguments: [
-      (103.1, .notYet), (250, .notYet), (396.4, .notYet), (396.6, .at(.seconds(400))), (399.9, .at(.seconds(400))), (400, .now),
-      (900, .now),
+      (103.1, .notYet), (250, .notYet), (396.4, .notYet), (396.6, .at(.seconds(400))), (399.9, .at(.seconds(400))), (400, .immediately),
+      (900, .immediately),
     ] as [(Double, OwnClockPolicy.Verdict)])
   func whatTheDatabaseNamesTooSoonWaitsForItsPeriod(now: Double, expected: OwnClockPolicy.Verdict) {
     #expect(verdict(at: now) == expected)
@@ -26,27 +26,27 @@ import Testing
   }
 
   @Test func otherRulesSayWhenAFailedOrDownDeviceRunsAgain() {
-    #expect(verdict(at: 110, isDone: false) == .now)
+    #expect(verdict(at: 110, isDone: false) == .immediately)
     #expect(verdict(at: 110, early: true, isDone: false) == .notYet)
   }
 
   /// The lock is held meanwhile; and its period counts from the begin.
   @Test func aJobThatStillRunsIsNotNamedAgain() {
     #expect(verdict(at: 150, isDone: nil) == .notYet)
-    #expect(verdict(at: 450, isDone: nil) == .now)
+    #expect(verdict(at: 450, isDone: nil) == .immediately)
   }
 
   @Test func aDeviceOfOthersIsTheDatabasesAlone() {
     let policy = OwnClockPolicy()
     for isEarly in [false, true] {
       let verdict = policy.verdict("7", isNewcomer: false, isEarly: isEarly, period: .seconds(300), horizon: .seconds(3), now: .seconds(5))
-      #expect(verdict == (isEarly ? .notYet : .now))
+      #expect(verdict == (isEarly ? .notYet : .immediately))
     }
   }
 
   /// "Rediscover" in the web UI takes a device's time away: after the database has shown that it knew of our run, that is a wish.
   @Test func aTimeThatIsTakenAwayIsAWishAndOneThatNeverCameIsNot() {
-    #expect(verdict(at: 110, newcomer: true, known: true) == .now)
+    #expect(verdict(at: 110, newcomer: true, known: true) == .immediately)
     #expect(verdict(at: 110, newcomer: true, known: false) == .notYet)
     #expect(verdict(at: 110, newcomer: false, known: true) == .notYet)
   }
@@ -58,7 +58,7 @@ import Testing
     policy.ended("7", isDone: true, at: .seconds(103))
     policy.named(newcomers: ["7"], askedAt: .seconds(104))
     let verdict = policy.verdict("7", isNewcomer: true, isEarly: false, period: .seconds(300), horizon: .zero, now: .seconds(104))
-    #expect(verdict == .now, "its time was taken away")
+    #expect(verdict == .immediately, "its time was taken away")
   }
 
   @Test func anAnswerThatWasAskedForTooSoonShowsNothing() {
@@ -76,7 +76,7 @@ import Testing
     policy.began("7", at: .seconds(100))
     policy.ended("7", isDone: true, at: .seconds(103))
     let verdict = policy.verdict("7", isNewcomer: false, isEarly: false, period: .seconds(30), horizon: .zero, now: .seconds(131))
-    #expect(verdict == .now)
+    #expect(verdict == .immediately)
   }
 
   @Test(arguments: [(103.0, 147.0), (249.9, 0.1), (250, nil), (390, nil)] as [(Double, Double?)])

@@ -93,7 +93,7 @@ import Testing
   @Test func afterARestartAScriptThatTheStopEndedIsNoFailureEither() throws {
     for state in [SlotWord.State.running, .ended] {
       let scene = try EngineScene(workers: 1) { files in
-        let table = try JobTable.open(path: files.table, slots: 1, place: .current())
+        let table = try JobTable.open(path: files.table, slots: 1, place: .current(), number: 7)
         let record = JobRecord(
           payload: "7", lock: "poller.device.7", owner: "n", group: 0, score: 5, startedAt: .now - .seconds(5),
           startedWall: WallClock.now, deadline: nil)
@@ -113,7 +113,7 @@ import Testing
 
   @Test func scriptsThatDiedWithThePredecessorAreToldTogether() throws {
     let scene = try EngineScene(workers: 8) { files in
-      let table = try JobTable.open(path: files.table, slots: 8, place: .current())
+      let table = try JobTable.open(path: files.table, slots: 8, place: .current(), number: 7)
       for index in 0..<8 {
         let record = JobRecord(
           payload: "\(index)", lock: "poller.device.\(index)", owner: "n", group: 0, score: 5, startedAt: .now - .seconds(5),

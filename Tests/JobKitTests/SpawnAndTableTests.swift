@@ -74,7 +74,7 @@ import Testing
     settings.database.socket = "/nonexistent"
     let type = IdleType()
     let coordinator = LocalCoordinator(lockName: { type.lockName($0) }, clock: { loop.now })
-    let table = try JobTable.open(path: scene.table, slots: 1, place: .current())
+    let table = try JobTable.open(path: scene.table, slots: 1, place: .current(), number: 7)
     let engine = JobEngine(
       loop: loop, type: type, settings: settings,
       host: LinuxHost(type: .poller, directory: scene.directory, loop: loop, log: log), table: table, cooldowns: nil,

@@ -7,46 +7,13 @@ import Testing
     // What a loop has them from.
     "EpollPoller.swift", "EventLoop.swift",
     // Threads beside the loop, and the end of a process.
-    "DispatcherLog.swift", "LogRing.swift", "SQLWorker.swift", "ScriptFilesCheck.swift",
+    "DispatcherLog.swift", "LogRing.swift", "SQLWorker.swift", "MariaDBSession+Devices.swift", "MariaDBSession+Due.swift",
+    "ClockReading.swift", "ScriptFilesCheck.swift",
     // Commands and one-shots, which have no loop.
     "OperatorClient.swift", "ReportPort.swift", "Resolution.swift", "ScriptRunner.swift",
-    // A case of an enumeration is called so.
-    "OwnClockPolicy.swift",
   ]
   /// Files of loops that do not ask their loop yet. To be emptied.
-  private static let unconverted: Set<String> = [
-    "ChildProcess.swift",
-    "ClockReading.swift",
-    "CooldownFile.swift",
-    "DeviceCheck.swift",
-    "Diagnosis.swift",
-    "DiscoveryType.swift",
-    "Dispatch.swift",
-    "JobEngine+Adoption.swift",
-    "JobEngine+Complaints.swift",
-    "JobEngine+End.swift",
-    "JobEngine+Start.swift",
-    "JobEngine+StartOutage.swift",
-    "JobEngine+Table.swift",
-    "JobEngine.swift",
-    "JobTable.swift",
-    "LocalCoordinator.swift",
-    "NodeDuty.swift",
-    "NodeQueueCoordinator.swift",
-    "OnDemand.swift",
-    "OutageLog.swift",
-    "OutputRouter.swift",
-    "PollDue.swift",
-    "RedisConnection.swift",
-    "RedisCoordinator+Held.swift",
-    "RedisCoordinator+Mark.swift",
-    "RedisCoordinator+Queue.swift",
-    "RedisCoordinator.swift",
-    "RedisLink.swift",
-    "RedisTracker.swift",
-    "SQLThread.swift",
-    "SchedulerType.swift",
-  ]
+  private static let unconverted: Set<String> = ["JobTables.swift"]
   private static let words = [".now", ".random(", "randomElement", "shuffle"]
   /// Who may be asked: `loop.now`, and the database's clock in the text of a statement.
   private static let askable = ["loop", "poller", "ServerZone"]

@@ -20,7 +20,7 @@ shim_set_spawn_hook { point in
   if read(0, &byte, 1) != 1 { _exit(99) }
 }
 
-let table = try JobTable.open(path: arguments[1], slots: 1, place: .current())
+let table = try JobTable.open(path: arguments[1], slots: 1, place: .current(), number: 7)
 let record = JobRecord(
   payload: "7", lock: "poller.device.7", owner: "probe", group: 0, score: 5, startedAt: .now, startedWall: WallClock.now,
   deadline: .now + .seconds(60))

@@ -125,7 +125,7 @@ final class StandInChild {
 
   private func openTable() {
     guard table == nil, let runtime = ChildLaunch.runtimeDirectory(Array(CommandLine.arguments.dropFirst())) else { return }
-    table = try? JobTable.open(path: ChildLaunch.jobTable(type, in: runtime), slots: 2, place: .current())
+    table = try? JobTable.open(path: ChildLaunch.jobTable(type, in: runtime), slots: 2, place: .current(), number: 7)
     guard words.first == "script", let table, table.word(0).state == .free else { return }
     let record = JobRecord(
       payload: "7", lock: "", owner: "", group: 0, score: 0, startedAt: .now, startedWall: WallClock.now,

@@ -66,6 +66,9 @@ public final class EventLoop {
 
   // MARK: Turning
 
+  /// When the next turn has work that needs no descriptor: now, a timer's time, or nil = never. For a simulation that turns many loops.
+  public var nextWork: MonotonicTime? { deferred.isEmpty ? timers.nextDue() : now }
+
   public func stop() { stopped = true }
 
   /// `stop` was called: this turn is the last one.

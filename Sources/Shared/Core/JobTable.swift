@@ -36,17 +36,22 @@ public final class JobTable {
   /// -1: anonymous memory.
   private(set) var fd: Int32
   private(set) var base: UnsafeMutableRawPointer
-  private var mappedSize: Int
+  private(set) var mappedSize: Int
   public private(set) var slotCount: Int
   /// False: no space for a file; scripts of this incarnation can't be adopted.
   public var isPersistent: Bool { fd >= 0 }
   public private(set) var condition = Condition.new
-  private let place: MachineIdentity
+  let place: MachineIdentity
   /// Of the seals of its slots.
   let seed: UInt64
+  /// What a table that is made anew is told by from others.
+  private let newNumber: UInt64
 
-  private init(fd: Int32, base: UnsafeMutableRawPointer, size: Int, slots: Int, place: MachineIdentity) {
+  init(
+    fd: Int32, base: UnsafeMutableRawPointer, size: Int, slots: Int, place: MachineIdentity, newNumber: UInt64 = 0
+  ) {
     self.fd = fd
+    self.newNumber = newNumber
     self.place = place
     seed = SlotSeal.seed(place)
     self.base = base
@@ -61,8 +66,9 @@ public final class JobTable {
 
   // MARK: Opening
 
-  /// Opens or makes the table and takes its lock. Jobs of an earlier boot or another pid namespace are gone and dropped.
-  public static func open(path: String, slots: Int, place: MachineIdentity) throws(Failure) -> JobTable {
+  /// Opens or makes the table and takes its lock. Jobs of an earlier boot or another pid namespace are gone and dropped. `number`: random,
+  /// of a table that is made anew.
+  public static func open(path: String, slots: Int, place: MachineIdentity, number: UInt64) throws(Failure) -> JobTable {
     let wanted = max(1, min(slots, JobTableLayout.slotLimit))
     var fd = Glibc.open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
     let existed = fd >= 0
@@ -84,7 +90,7 @@ public final class JobTable {
       let allocated = shim_allocate(fd, size)
       if allocated < 0 { throw .system(SystemError("allocate \(size) bytes for \(path)", number: -allocated)) }
       guard let base = shim_map(fd, size, 1) else { throw .system(SystemError("map \(path)")) }
-      let table = JobTable(fd: fd, base: base, size: size, slots: count, place: place)
+      let table = JobTable(fd: fd, base: base, size: size, slots: count, place: place, newNumber: number)
       let isCut = existed && table.isCut(from: old)
       table.prepare()
       if isCut { table.condition = .cut(bytes: old) }
@@ -93,16 +99,6 @@ public final class JobTable {
       close(fd)
       throw error
     }
-  }
-
-  /// A table that lives as long as this process, for a runtime directory without space.
-  public static func anonymous(slots: Int, place: MachineIdentity) -> JobTable? {
-    let count = max(1, min(slots, JobTableLayout.slotLimit))
-    let size = JobTableLayout.fileSize(slots: count)
-    guard let base = shim_map_anonymous(size) else { return nil }
-    let table = JobTable(fd: -1, base: base, size: size, slots: count, place: place)
-    table.prepare()
-    return table
   }
 
   /// A copy of an existing table as it is now, without a lock: for the supervisor. nil when there is none or it is not ours to read.
@@ -138,11 +134,11 @@ public final class JobTable {
     return hasOurLayout && promised > slots && promised <= JobTableLayout.slotLimit
   }
 
-  private func prepare() {
+  func prepare() {
     condition = isFrom(place) ? .intact : renew()
     base.storeBytes(of: UInt32(slotCount), toByteOffset: Header.slotCount, as: UInt32.self)
     // An earlier version's table has none.
-    if number == 0 { store(.random(in: 1 ... .max), at: Header.number) }
+    if number == 0 { store(newNumber | 1, at: Header.number) }
     store(load(Header.generation) &+ 1, at: Header.generation)
   }
 
@@ -364,7 +360,7 @@ public final class JobTable {
     return JobTableLayout.headerSize + slot * JobTableLayout.slotSize
   }
 
-  private func pointer(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
+  func pointer(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
     (base + offset).assumingMemoryBound(to: UInt64.self)
   }
 

@@ -206,7 +206,7 @@ public final class Dispatch {
         job.payload, isNewcomer: job.isNewcomer, isEarly: job.isEarly, period: rule.keepsPeriod, horizon: rule.lookAhead + Self.earliness,
         now: .nanoseconds(now.nanoseconds))
       switch verdict {
-      case .now: items.append(item)
+      case .immediately: items.append(item)
       case .at(let end): delayed.add(item, until: MonotonicTime(nanoseconds: end.nanoseconds), period: rule.keepsPeriod ?? .zero)
       case .notYet: break
       }

@@ -26,10 +26,12 @@ public final class LinuxHost: Host {
   // MARK: Files that a successor finds
 
   public func openTable(slots: Int) throws(JobTable.Failure) -> JobTable {
-    try JobTable.open(path: tablePath, slots: slots, place: .current())
+    try JobTable.open(path: tablePath, slots: slots, place: .current(), number: number)
   }
 
-  public func openPrivateTable(slots: Int) -> JobTable? { JobTable.anonymous(slots: slots, place: .current()) }
+  public func openPrivateTable(slots: Int) -> JobTable? { JobTable.anonymous(slots: slots, place: .current(), number: number) }
+
+  private var number: UInt64 { UInt64(clamping: loop.random(in: 1...Int.max)) }
 
   private var tablePath: String { ChildLaunch.jobTable(type, in: directory) }
 

@@ -5,7 +5,7 @@
 /// each second. Times are durations on one monotonic clock.
 public struct OwnClockPolicy: Equatable, Sendable {
   public enum Verdict: Equatable, Sendable {
-    case now
+    case immediately
     /// At the end of its period, to the millisecond.
     case at(Duration)
     /// The next query will name it again.
@@ -57,9 +57,9 @@ public struct OwnClockPolicy: Equatable, Sendable {
   public func verdict(
     _ payload: String, isNewcomer: Bool, isEarly: Bool, period: Duration?, horizon: Duration, now: Duration
   ) -> Verdict {
-    guard let period, let run = runs[payload], !(isNewcomer && run.isKnown) else { return isEarly ? .notYet : .now }
+    guard let period, let run = runs[payload], !(isNewcomer && run.isKnown) else { return isEarly ? .notYet : .immediately }
     let end = run.began + period
-    if end <= now { return .now }
+    if end <= now { return .immediately }
     return end - now <= horizon ? .at(end) : .notYet
   }
 

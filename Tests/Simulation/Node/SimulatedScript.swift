@@ -1,0 +1,50 @@
+import Core
+import JobKit
+
+/// What a script will do, drawn when it starts.
+public struct ScriptPlan {
+  /// How long it runs if nobody ends it.
+  public var duration: Duration
+  public var status: ExitStatus
+  /// TERM does not end it.
+  public var ignoresTerm: Bool
+  /// What it does to the world when it has come to its end by itself.
+  public var effect: () -> Void
+
+  public init(duration: Duration, status: ExitStatus = .exited(0), ignoresTerm: Bool = false, effect: @escaping () -> Void = {}) {
+    self.duration = duration
+    self.status = status
+    self.ignoresTerm = ignoresTerm
+    self.effect = effect
+  }
+}
+
+/// A script's process.
+public final class SimulatedScript {
+  public let identity: ProcessIdentity
+  public let type: TaskType
+  public let payload: String
+  public let startedAt: MonotonicTime
+  public internal(set) var deadline: MonotonicTime?
+  /// The child that started it; only while that lives is it the one that reaps.
+  let parent: SimulatedProcess
+  let plan: ScriptPlan
+  /// nil: it runs.
+  var status: ExitStatus?
+  var onEnd: ((ExitStatus) -> Void)?
+  var watchers: [(SimulatedProcess, () -> Void)] = []
+  var timer: TimerToken?
+
+  init(
+    _ identity: ProcessIdentity, _ type: TaskType, _ payload: String, at time: MonotonicTime, parent: SimulatedProcess, _ plan: ScriptPlan,
+    onEnd: @escaping (ExitStatus) -> Void
+  ) {
+    self.identity = identity
+    self.type = type
+    self.payload = payload
+    startedAt = time
+    self.parent = parent
+    self.plan = plan
+    self.onEnd = onEnd
+  }
+}
