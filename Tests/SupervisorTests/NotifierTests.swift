@@ -78,11 +78,16 @@ import Testing
     }
   }
 
+  private func notifier(_ address: String) throws -> ServiceNotifier {
+    let log = Logger(label: "test")
+    return ServiceNotifier(manager: NotifySocket(address: address, log: log), loop: try EventLoop(), log: log)
+  }
+
   @Test(arguments: [false, true]) func nobodyWaitsForAManagerThatDoesNotRead(isAbstract: Bool) throws {
     let directory = try TemporaryDirectory()
     let address = isAbstract ? "@lnmsd-test-\(getpid())" : directory.path + "/notify"
     let manager = try Manager(address)
-    let notifier = try ServiceNotifier(address: address, loop: EventLoop(), log: Logger(label: "test"))
+    let notifier = try notifier(address)
     let start = ContinuousClock.now
     notifier.ready()
     for number in 1...2000 {
@@ -106,7 +111,7 @@ import Testing
 
   @Test func aManagerThatMakesItsSocketLaterHearsWhatIsTrueThen() throws {
     let directory = try TemporaryDirectory()
-    let notifier = try ServiceNotifier(address: directory.path + "/notify", loop: EventLoop(), log: Logger(label: "test"))
+    let notifier = try notifier(directory.path + "/notify")
     notifier.status("one")
     notifier.ready()
     notifier.status("two")
@@ -117,7 +122,7 @@ import Testing
 
   @Test(arguments: ["", "notify", "vsock:2:9999", "/" + String(repeating: "x", count: 200)])
   func anAddressThatIsNoneIsNoManager(address: String) throws {
-    let notifier = try ServiceNotifier(address: address, loop: EventLoop(), log: Logger(label: "test"))
+    let notifier = try notifier(address)
     notifier.ready()
     #expect(notifier.isReady)
   }

@@ -1,6 +1,4 @@
-import CLinuxShims
 import Core
-import Glibc
 import Logging
 
 /// One type's child: carries out what its state machine decides, and knows what the child said last.
@@ -8,12 +6,9 @@ final class Child {
   /// What a child needs of the supervisor around it.
   struct Surroundings {
     let loop: EventLoop
-    let lookup: ExecutableLookup
-    let place: RuntimePlace
+    let host: any SupervisorHost
     let healthyThreshold: Duration
-    /// Output of children is inherited; their input is this.
-    let null: Int32
-    let groups: ControlGroups
+    let log: Logger
   }
 
   /// The configuration in force, sent whole each time.
@@ -74,7 +69,7 @@ final class Child {
     self.surroundings = surroundings
     questions = ChildQuestions(loop: surroundings.loop)
     policy = RestartPolicy(healthyThreshold: surroundings.healthyThreshold)
-    var log = Logger(label: "supervisor")
+    var log = surroundings.log
     log[metadataKey: "type"] = "\(type.rawValue)"
     self.log = log
   }
@@ -169,30 +164,8 @@ final class Child {
   }
 
   private func launch() throws(SystemError) {
-    guard let path = surroundings.lookup.find(type.executable) else {
-      throw SystemError("find \(type.executable) in \(surroundings.lookup.description)", number: ENOENT)
-    }
-    var ends: [Int32] = [-1, -1]
-    try SystemError.check(shim_socketpair(&ends), "socketpair")
-    defer { close(ends[1]) }
-    let port: FrameSupervisorPort
-    do throws(SystemError) {
-      port = try FrameSupervisorPort(fd: ends[0], loop: surroundings.loop)
-    } catch {
-      close(ends[0])
-      throw error
-    }
-    var program = Program(
-      path: path, arguments: ChildLaunch.arguments(runtimeDirectory: surroundings.place.directory),
-      environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: surroundings.null, output: STDOUT_FILENO,
-      error: STDERR_FILENO)
-    program.channel = ends[1]
-    do throws(SystemError) {
-      pid = try surroundings.groups.startDaemon(program)
-    } catch {
-      port.close()
-      throw error
-    }
+    let (pid, port) = try surroundings.host.startChild(type)
+    self.pid = pid
     let now = surroundings.loop.now
     generation += 1
     startedAt = now
@@ -211,7 +184,7 @@ final class Child {
   private func killNow() {
     guard pid > 0 else { return }
     killedAt = killedAt ?? surroundings.loop.now
-    kill(pid, SIGKILL)
+    surroundings.host.kill(pid)
   }
 
   private func scheduleRestart() {

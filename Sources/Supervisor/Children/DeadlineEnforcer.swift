@@ -1,16 +1,17 @@
-import CLinuxShims
 import Core
 import Glibc
 import Logging
 
 /// Ends scripts at their limit while the child that should do it is away. It needs the job table and nothing else.
 final class DeadlineEnforcer {
+  private let host: any SupervisorHost
   private let tables: JobTables
   private let log: Logger
   /// When this enforcer sent TERM; the table can't tell, since only the child writes it.
   private var terminated: [ProcessIdentity: MonotonicTime] = [:]
 
-  init(tables: JobTables, log: Logger) {
+  init(host: any SupervisorHost, tables: JobTables, log: Logger) {
+    self.host = host
     self.tables = tables
     self.log = log
   }
@@ -32,28 +33,19 @@ final class DeadlineEnforcer {
           log.warning("ending the group of script \(job.process.pid): it is over its limit, and its child is away", metadata: describe(job))
         }
         terminated[job.process] = now
-        signal(job.process, SIGTERM)
+        host.signal(job.process, SIGTERM)
       case .kill:
-        signal(job.process, SIGKILL)
+        host.signal(job.process, SIGKILL)
       }
     }
     // One line for all of them: none did anything wrong.
     if ended > 0 { log.warning("the stop does not wait: \(ended) scripts whose child is away are ended") }
     // By the process and not by `types`: a child that came back for a moment must not grant its scripts another 5 s.
-    terminated = terminated.filter { $0.key.isAlive }
+    terminated = terminated.filter { host.isAlive($0.key) }
     return living
   }
 
   private func describe(_ job: JobTables.Job) -> Logger.Metadata {
     ["type": "\(job.type.rawValue)", "job": "\(job.record.payload)", "slot": "\(job.slot)"]
-  }
-
-  private func signal(_ process: ProcessIdentity, _ number: Int32) {
-    // An open descriptor keeps the pid from becoming another's between the look and the signal.
-    guard let pidfd = process.open() else { return }
-    defer { close(pidfd) }
-    var group: Int32 = 0
-    guard shim_process_stat(process.pid, nil, &group, nil, nil) == process.startTime else { return }
-    if group == process.pid { kill(-group, number) } else { _ = shim_pidfd_kill(pidfd, number) }
   }
 }

@@ -10,19 +10,14 @@ struct JobTables {
     var terminatedAt: MonotonicTime?
   }
 
-  let runtime: RuntimePlace
-  let place: MachineIdentity
-
-  private func table(_ type: TaskType) -> JobTable? {
-    JobTable.reader(path: ChildLaunch.jobTable(type, in: runtime.directory), place: place)
-  }
+  let host: any SupervisorHost
 
   /// Slots with a process that lives. What a slot of garbage says about deadlines and jobs is not believed.
   func running(_ type: TaskType) -> [Job] { look(type) ?? [] }
 
   /// The same; nil when there is no table to read.
   func look(_ type: TaskType) -> [Job]? {
-    guard let table = table(type) else { return nil }
+    guard let table = host.jobTable(type) else { return nil }
     var jobs: [Job] = []
     for slot in 0..<table.slotCount {
       let word = table.word(slot)
@@ -32,10 +27,10 @@ struct JobTables {
       var process = table.process(slot)
       if process.startTime == 0 {
         // The process has entered itself but was not yet asked for its start time.
-        guard let now = ProcessIdentity.script(pid: word.pid) else { continue }
+        guard let now = host.script(pid: word.pid) else { continue }
         process = now
       }
-      guard process.isAlive else { continue }
+      guard host.isAlive(process) else { continue }
       jobs.append(
         Job(type: type, slot: slot, process: process, record: table.record(slot), terminatedAt: table.terminatedAt(slot, now: .now)))
     }
@@ -44,7 +39,7 @@ struct JobTables {
 
   /// The processes of all slots that are not free, alive or not.
   func processes(_ type: TaskType) -> Set<ProcessIdentity> {
-    guard let table = table(type) else { return [] }
+    guard let table = host.jobTable(type) else { return [] }
     var found: Set<ProcessIdentity> = []
     for slot in 0..<table.slotCount {
       guard let state = table.word(slot).state, state == .running || state == .quarantined else { continue }

@@ -47,17 +47,36 @@ struct RunCommand: ParsableCommand {
     } catch {
       throw Refusal(2, error.description)
     }
-    var options = Supervisor.Options(place: place, lock: lock)
-    options.lookup = lookup
-    options.configurationArguments = node.passedOn(base: base)
+    let host = LinuxSupervisorHost.Options(place: place, lock: lock, resolverArguments: node.passedOn(base: base), lookup: lookup)
+    var options = Supervisor.Options()
     options.healthyThreshold = try healthyThreshold() ?? options.healthyThreshold
-    Logger(label: "supervisor").notice("\(ProductVersion.text) for \(base), runtime directory \(place.directory)")
-    for warning in ProcessStart.limitWarnings() { Logger(label: "supervisor").warning("\(warning)") }
+    options.log.notice("\(ProductVersion.text) for \(base), runtime directory \(place.directory)")
+    for warning in ProcessStart.limitWarnings() { options.log.warning("\(warning)") }
     // Not the starter's directory, which could never be unmounted.
     if chdir(base) != 0 { chdir("/") }
-    let code = try Supervisor(options).run()
+    let code = try supervise(host, options)
     if instance != nil { remove(place.directory) }
     return code
+  }
+
+  /// Runs until the service is stopped or refused.
+  private func supervise(_ hostOptions: LinuxSupervisorHost.Options, _ options: Supervisor.Options) throws -> Int32 {
+    let loop = try EventLoop()
+    let host = try LinuxSupervisorHost(hostOptions, loop: loop, log: options.log)
+    let supervisor = Supervisor(loop: loop, host: host, options)
+    var exitCode: Int32 = 1
+    supervisor.onEnd = {
+      exitCode = $0
+      loop.stop()
+    }
+    supervisor.start()
+    do {
+      try loop.run()
+    } catch {
+      options.log.critical("the loop failed: \(error)")
+      supervisor.entrance?.close()
+    }
+    return exitCode
   }
 
   private static func absolute(_ path: String) -> String {

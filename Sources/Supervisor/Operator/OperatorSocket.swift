@@ -4,7 +4,7 @@ import Glibc
 import Logging
 
 /// `control.sock` in the runtime directory, for the user of the service and root.
-final class OperatorSocket {
+final class OperatorSocket: OperatorEntrance {
   static let name = "control.sock"
   /// Operators and monitoring agents; more than this at once is a mistake or an attack.
   private static let clientLimit = 16
@@ -15,7 +15,7 @@ final class OperatorSocket {
   private let path: String
   private var identity: FileIdentity?
   private var clients: [ObjectIdentifier: OperatorConnection] = [:]
-  var onRequest: ((OperatorRequest, @escaping (OperatorReply) -> Void) -> Void)?
+  var onRequest: OperatorService?
 
   /// A socket of an earlier run is replaced: the instance lock says that nobody serves it.
   init(directory: String, loop: EventLoop, log: Logger) throws(SystemError) {

@@ -1,5 +1,4 @@
 import Core
-import Glibc
 import Logging
 
 /// Looks whether the base directory and the lock file in it are still those that this service was started with: both can be removed and made
@@ -11,35 +10,23 @@ final class BaseWatch {
   /// A file server that is slower than this hangs.
   private static let patience = Duration.seconds(60)
 
-  private struct Look: Sendable {
-    var verdict: BaseWatchPolicy.Verdict
-    /// What has the directory's name now.
-    var directory: FileIdentity?
-    /// A lock that was taken anew; nil: none was to be, or `refusal` says why not.
-    var lock: InstanceLock?
-    var refusal: String?
-  }
-
-  private let base: String
+  private let host: any SupervisorHost
   private let log: Logger
-  private let call: BlockingCall<Look>
+  private let base: String
   private let first: FileIdentity?
   private var directory: FileIdentity?
-  private var lock: InstanceLock?
+  private var isLooking = false
   private var askedAt: MonotonicTime?
   private var verdict = BaseWatchPolicy.Verdict.fine
   private var refusal: String?
   private var saidStuck = false
 
-  /// `lock`: nil where several instances are allowed. Throws when the kernel refuses a descriptor.
-  init(base: String, lock: InstanceLock?, loop: EventLoop, log: Logger) throws {
-    self.base = base
-    self.lock = lock
+  init(host: any SupervisorHost, log: Logger) {
+    self.host = host
     self.log = log
-    first = FileIdentity.of(path: base)
+    base = host.base
+    first = host.baseIdentity
     directory = first
-    call = try BlockingCall(loop: loop)
-    call.onEnd = { [weak self] in self?.looked($0) }
   }
 
   /// What is wrong with the directory, for people.
@@ -57,36 +44,19 @@ final class BaseWatch {
 
   /// To be called about every second.
   func turn(now: MonotonicTime) {
-    if call.isRunning, let askedAt, now - askedAt >= Self.patience, !saidStuck {
+    if isLooking, let askedAt, now - askedAt >= Self.patience, !saidStuck {
       saidStuck = true
       log.error("a look at \(base) has not returned for \(StatusText.age(now - askedAt)): its file system hangs")
     }
-    guard !call.isRunning, askedAt.map({ now - $0 >= Self.interval }) ?? true else { return }
+    guard !isLooking, askedAt.map({ now - $0 >= Self.interval }) ?? true else { return }
     askedAt = now
-    let (base, directory, lock) = (base, directory, lock)
+    isLooking = true
     // Without a thread the next look is as good.
-    _ = call.start { Self.look(base, directory, lock) }
+    if host.lookAtBase(directory, { [weak self] in self?.looked($0) }) != nil { isLooking = false }
   }
 
-  private static func look(_ base: String, _ directory: FileIdentity?, _ lock: InstanceLock?) -> Look {
-    let found = FileIdentity.of(path: base)
-    let seen = seen(found, directory)
-    let lockSeen = lock.map { Self.seen(FileIdentity.of(path: InstanceLock.path(base)), $0.identity) } ?? .found(isSame: true)
-    var look = Look(verdict: BaseWatchPolicy.judge(directory: seen, lock: lockSeen), directory: found)
-    guard lock != nil, look.verdict == .replaced || look.verdict == .unlocked else { return look }
-    do throws(InstanceLock.Refusal) { look.lock = try InstanceLock.takeFile(base: base, held: lock?.identity) } catch {
-      look.refusal = "\(error)"
-    }
-    return look
-  }
-
-  /// To be called at once after the look: errno is read.
-  private static func seen(_ found: FileIdentity?, _ known: FileIdentity?) -> BaseWatchPolicy.Seen {
-    guard let found else { return errno == ENOENT || errno == ENOTDIR ? .missing : .unknown }
-    return .found(isSame: found == known)
-  }
-
-  private func looked(_ look: Look) {
+  private func looked(_ look: BaseLook) {
+    isLooking = false
     if saidStuck { log.notice("the base directory \(base) answers again") }
     saidStuck = false
     if look.verdict == .gone, verdict != .gone {
@@ -105,10 +75,9 @@ final class BaseWatch {
     }
   }
 
-  private func relocked(_ look: Look) {
-    if let fresh = look.lock {
+  private func relocked(_ look: BaseLook) {
+    if look.isRelocked {
       log.warning("the lock file \(InstanceLock.path(base)) was removed or replaced under this service: it is taken anew")
-      lock = fresh
       refusal = nil
     } else if let reason = look.refusal, reason != refusal {
       log.error("\(reason)")

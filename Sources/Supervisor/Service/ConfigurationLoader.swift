@@ -1,6 +1,4 @@
-import CLinuxShims
 import Core
-import Glibc
 import Logging
 
 /// Runs `librenms-configd resolve`, which reads the configuration so that this process needs neither SQL nor PHP.
@@ -14,8 +12,6 @@ final class ConfigurationLoader {
     case failed(String)
   }
 
-  /// A configuration with its entries and notes; the longest lists stay far below.
-  private static let frameLimit = 1024 * 1024
   /// The dump alone may take 300 s, and a waiting helper speaks only when its reason changes; one that said nothing
   /// for longer starts over, which does no harm.
   private static let silenceLimit = Duration.seconds(900)
@@ -26,11 +22,9 @@ final class ConfigurationLoader {
 
   private let loop: EventLoop
   private let log: Logger
-  private let lookup: ExecutableLookup
-  private let arguments: [String]
-  private let groups: ControlGroups
+  private let host: any SupervisorHost
   private(set) var pid: Int32 = 0
-  private var channel: FrameChannel?
+  private var port: (any ResolverPort)?
   private var outcome: Outcome?
   private var ended: ExitStatus?
   private var limit: TimerToken?
@@ -39,13 +33,10 @@ final class ConfigurationLoader {
   /// Called once per `start`, when the helper was reaped.
   var onEnd: ((Outcome) -> Void)?
 
-  /// `arguments`: the flags of the service, passed on to the helper.
-  init(loop: EventLoop, log: Logger, lookup: ExecutableLookup, arguments: [String], groups: ControlGroups) {
+  init(loop: EventLoop, host: any SupervisorHost, log: Logger) {
     self.loop = loop
+    self.host = host
     self.log = log
-    self.lookup = lookup
-    self.arguments = arguments
-    self.groups = groups
   }
 
   /// From `start` to `onEnd`.
@@ -64,65 +55,32 @@ final class ConfigurationLoader {
   }
 
   private func launch() throws(SystemError) {
-    guard let path = lookup.find("librenms-configd") else {
-      throw SystemError("find librenms-configd in \(lookup.description)", number: ENOENT)
-    }
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw SystemError("pipe") }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    defer { close(ends[1]) }
-    let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-    guard null >= 0 else {
-      close(ends[0])
-      throw SystemError("open /dev/null")
-    }
-    defer { close(null) }
-    let channel: FrameChannel
-    do throws(SystemError) {
-      channel = try FrameChannel(fd: ends[0], loop: loop, limit: Self.frameLimit)
-    } catch {
-      close(ends[0])
-      throw error
-    }
-    let program = Program(
-      path: path, arguments: ["resolve"] + arguments, environment: ScriptEnvironment.forScripts(ScriptEnvironment.current()), input: null,
-      output: ends[1], error: STDERR_FILENO)
-    do throws(SystemError) {
-      pid = try groups.startDaemon(program)
-    } catch {
-      channel.close()
-      throw error
-    }
-    channel.onFrame = { [weak self] in self?.receive($0) }
-    channel.onClose = { [weak self] in self?.closed($0) }
-    self.channel = channel
+    let (pid, port) = try host.startResolver()
+    self.pid = pid
+    port.onMessage = { [weak self] in self?.receive($0) }
+    port.onClose = { [weak self] in self?.closed($0) }
+    self.port = port
     arm(Self.silenceLimit)
   }
 
-  private func receive(_ frame: [UInt8]) {
+  private func receive(_ message: ResolverMessage) {
     guard outcome == nil else { return }
-    let report: ResolverReport
-    do {
-      report = try MessageCodec.decode(ResolverReport.self, from: frame)
-    } catch {
-      // Not the error itself: it may quote the value that it did not like, and the values include passwords.
-      return give(up: "librenms-configd wrote \(frame.count) bytes that are no report; is it of another version?")
-    }
-    switch report {
-    case .waiting(let reason):
+    switch message {
+    case .garbage(let bytes): give(up: "librenms-configd wrote \(bytes) bytes that are no report; is it of another version?")
+    case .report(.waiting(let reason)):
       arm(Self.silenceLimit)
       onWaiting?(reason)
-    case .resolved(let settings, let entries, let notes):
+    case .report(.resolved(let settings, let entries, let notes)):
       outcome = .resolved(LoadedConfiguration(settings: settings, entries: entries, notes: notes))
       arm(Self.endLimit)
-    case .refused(let exitCode, let message):
+    case .report(.refused(let exitCode, let message)):
       outcome = .refused(exitCode: exitCode, message: message)
       arm(Self.endLimit)
     }
   }
 
   private func closed(_ closing: FrameChannel.Closing) {
-    channel = nil
+    port = nil
     defer { finishIfOver() }
     guard outcome == nil else { return }
     switch closing {
@@ -140,8 +98,8 @@ final class ConfigurationLoader {
   /// Lets the helper know that nobody listens: it ends its own children and itself. It is killed if that takes too long.
   func stop(because reason: String) {
     outcome = outcome ?? .failed(reason)
-    channel?.close()
-    channel = nil
+    port?.close()
+    port = nil
     if pid > 0 { arm(Self.endLimit) }
   }
 
@@ -151,7 +109,7 @@ final class ConfigurationLoader {
     self.limit = loop.schedule(after: limit) { [weak self] in
       guard let self, pid == watched else { return }
       log.warning("librenms-configd (\(pid)) takes too long and is killed")
-      if pid > 0 { kill(-pid, SIGKILL) }
+      if pid > 0 { host.killGroup(pid) }
     }
   }
 
@@ -163,8 +121,8 @@ final class ConfigurationLoader {
     if let limit { loop.cancel(limit) }
     // The report may still be in the pipe: its end is awaited too, but not longer than for what something else holds the pipe open.
     limit = loop.schedule(after: Self.drainLimit) { [weak self] in
-      self?.channel?.close()
-      self?.channel = nil
+      self?.port?.close()
+      self?.port = nil
       self?.finishIfOver()
     }
     finishIfOver()
@@ -172,7 +130,7 @@ final class ConfigurationLoader {
   }
 
   private func finishIfOver() {
-    guard pid == 0, channel == nil, let status = ended else { return }
+    guard pid == 0, port == nil, let status = ended else { return }
     ended = nil
     if let limit { loop.cancel(limit) }
     limit = nil

@@ -1,26 +1,18 @@
 import Core
-import Glibc
 import Logging
 
 /// Looks at LibreNMS's log file once per polling period, and has children replaced when nobody writes it (`service_watchdog_enabled`).
 final class LogWatchdog {
-  private struct Look: Sendable {
-    var path: String
-    var finding: LogWatchdogPolicy.Finding
-  }
-
+  private let host: any SupervisorHost
   private let log: Logger
-  private let call: BlockingCall<Look>
   private var policy = LogWatchdogPolicy()
   private var isExcused = false
   /// Carries out a bark: the pollers' child alone, or every child.
   var replace: (_ everyChild: Bool) -> Void = { _ in }
 
-  /// Throws when the kernel refuses a descriptor.
-  init(loop: EventLoop, log: Logger) throws {
+  init(host: any SupervisorHost, log: Logger) {
+    self.host = host
     self.log = log
-    call = try BlockingCall(loop: loop)
-    call.onEnd = { [weak self] look in self?.looked(look) }
   }
 
   /// A node that does not poll has no log to watch: what writes it is elsewhere, and no child here could cure its silence.
@@ -36,26 +28,15 @@ final class LogWatchdog {
     let due = policy.turn(now: now.sinceBoot)
     carryOut(due.actions)
     guard let path = due.path else { return }
-    guard let failure = call.start({ Look(path: path, finding: Self.find(path)) }) else { return }
+    guard let failure = host.lookAtLog(path, { [weak self] in self?.looked(path, $0) }) else { return }
     policy.lookFailed()
     log.error("can't look at the log file \(path) (log_file): \(failure)")
   }
 
   func shift(by lateness: Duration) { policy.shift(by: lateness) }
 
-  private static func find(_ path: String) -> LogWatchdogPolicy.Finding {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return .missing(SystemError("stat").reason) }
-    // Containers send the log to a pipe or a terminal, whose times say nothing about writes.
-    guard status.st_mode & S_IFMT == S_IFREG else { return .missing("it is no regular file") }
-    return .file(
-      LogWatchdogPolicy.Stamp(
-        inode: UInt64(status.st_ino), size: Int64(status.st_size), seconds: Int64(status.st_mtim.tv_sec),
-        nanoseconds: Int64(status.st_mtim.tv_nsec)))
-  }
-
-  private func looked(_ look: Look) {
-    carryOut(policy.looked(look.path, look.finding, excused: isExcused))
+  private func looked(_ path: String, _ finding: LogWatchdogPolicy.Finding) {
+    carryOut(policy.looked(path, finding, excused: isExcused))
   }
 
   private func carryOut(_ actions: [LogWatchdogPolicy.Action]) {

@@ -1,5 +1,4 @@
 import Core
-import Glibc
 import Logging
 
 extension Supervisor {
@@ -83,7 +82,8 @@ extension Supervisor {
     DispatcherLog.shared.apply(new)
     sayNotes(configuration.notes)
     // Before anything is started under it.
-    new.controlGroups = groups.apply(new)
+    limits = host.applyLimits(new) { [weak self] in self?.resident($0, session: $1) ?? .unknown }
+    new.controlGroups = limits.directory
     let before = loaded
     loaded = configuration
     if settings?.phpCache != new.phpCache { log.info("\(new.phpCache.summary)") }
@@ -131,11 +131,9 @@ extension Supervisor {
   }
 
   /// What a process is that was found in the service's own control group.
-  func resident(_ pid: Int32) -> ControlGroupPlan.Resident {
-    if pid == getpid() { return .supervisor }
+  private func resident(_ pid: Int32, session: Int32) -> ControlGroupPlan.Resident {
     if pid == loader.pid || children.contains(where: { $0.pid == pid }) { return .daemon }
     // A script leads a session, and what it starts is in it.
-    let session = getsid(pid)
     let type = SupervisedTypes.all.first { type in tables.running(type).contains { $0.process.pid == session } }
     return type.map { .script(group: $0.rawValue) } ?? .unknown
   }

@@ -6,7 +6,7 @@ extension Supervisor {
   var complaints: [Complaint] {
     let runtime = placeFailure.map {
       Complaint(
-        "the runtime directory \(place.directory) is gone and can't be made anew: \($0). Commands don't find this service, and scripts can't be "
+        "the runtime directory \(host.runtimeDirectory) is gone and can't be made anew: \($0). Commands don't find this service, and scripts can't be "
           + "adopted after a crash", isFatal: false)
     }
     return [baseWatch.complaint, runtime].compactMap { $0 }
@@ -14,11 +14,9 @@ extension Supervisor {
 
   /// False: it was said why not.
   @discardableResult
-  func openSocket() -> Bool {
+  func openEntrance() -> Bool {
     do throws(SystemError) {
-      let socket = try OperatorSocket(directory: place.directory, loop: loop, log: log)
-      socket.onRequest = { [weak self] request, answer in self?.serve(request, answer) }
-      self.socket = socket
+      entrance = try host.openOperatorSocket { [weak self] request, answer in self?.serve(request, answer) }
       return true
     } catch {
       if placeFailure != "\(error)" { log.error("status, health and reload won't find this service: \(error)") }
@@ -31,25 +29,25 @@ extension Supervisor {
   func watchPlace(_ now: MonotonicTime) {
     guard stopping == nil else { return }
     baseWatch.turn(now: now)
-    let isClaimed = place.isInPlace
-    if isClaimed, socket?.isInPlace ?? false { return }
-    let old = place.directory
+    let isClaimed = host.isRuntimeDirectoryInPlace
+    if isClaimed, entrance?.isInPlace ?? false { return }
+    let old = host.runtimeDirectory
     if !isClaimed {
-      do throws(RuntimePlace.Refusal) { try place.restore() } catch {
+      do throws(RuntimePlace.Refusal) { try host.restoreRuntimeDirectory() } catch {
         let reason = error.description
         guard reason != placeFailure else { return }
         placeFailure = reason
         return log.error("the runtime directory \(old) was removed under this service and can't be made anew: \(reason); it is tried again")
       }
     }
-    socket?.close()
-    socket = nil
-    guard openSocket() else { return }
+    entrance?.close()
+    entrance = nil
+    guard openEntrance() else { return }
     placeFailure = nil
     let what = isClaimed ? "the operator socket in \(old)" : "the runtime directory \(old)"
-    let whereTo = old == place.directory ? "made anew" : "now \(place.directory)"
+    let whereTo = old == host.runtimeDirectory ? "made anew" : "now \(host.runtimeDirectory)"
     log.warning("\(what) was removed under this service: it is \(whereTo)")
-    if old != place.directory { for child in children { child.move(to: place.directory) } }
+    if old != host.runtimeDirectory { for child in children { child.move(to: host.runtimeDirectory) } }
     // PHP's file cache may have been in it.
     if !isClaimed { automaticReload.wanted("the runtime directory was made anew") }
   }

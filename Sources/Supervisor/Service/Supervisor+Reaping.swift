@@ -1,6 +1,4 @@
-import CLinuxShims
 import Core
-import Glibc
 
 extension Supervisor {
   /// Ends per turn of the loop; the rest follows in the next one.
@@ -8,21 +6,19 @@ extension Supervisor {
 
   /// The only place where processes are reaped: children, the configuration helper, and scripts whose child died.
   func reap() {
-    var exit = shim_exit()
     for _ in 0..<Self.budget {
-      guard shim_look_any(&exit) == 1 else { return lookForStopped() }
-      let pid = exit.pid
-      let status = ExitStatus(exit)
+      guard let ended = host.nextEnded() else { return lookForStopped() }
+      let pid = ended.process.pid
       if let child = children.first(where: { $0.pid == pid }) {
-        guard shim_reap_pid(pid, &exit) == 1 else { return }
-        child.exited(status)
+        guard host.reap(pid) else { return }
+        child.exited(ended.status)
       } else if loader.pid == pid {
         // Its own session: whatever it started ends with it.
-        kill(-pid, SIGKILL)
-        guard shim_reap_pid(pid, &exit) == 1 else { return }
-        _ = loader.reaped(pid, status)
+        host.killGroup(pid)
+        guard host.reap(pid) else { return }
+        _ = loader.reaped(pid, ended.status)
       } else {
-        guard reapOrphan(pid, status) else { return }
+        guard reapOrphan(ended) else { return }
       }
     }
     loop.afterTurn { [weak self] in self?.reap() }
@@ -30,26 +26,22 @@ extension Supervisor {
 
   /// A process that is not ours by birth. While it is a zombie its pid and its group can't be anybody else's: so first the look, then the
   /// rest of its group, then the reaping.
-  private func reapOrphan(_ pid: Int32, _ status: ExitStatus) -> Bool {
-    var group: Int32 = 0
-    let process = ProcessIdentity(pid: pid, startTime: shim_process_stat(pid, nil, &group, nil, nil))
+  private func reapOrphan(_ ended: EndedProcess) -> Bool {
+    let process = ended.process
     let owner = tables.owner(of: process, among: SupervisedTypes.all)
     // Only a script's group: an orphan that no table knows may be a daemon's first half, whose second half is meant to live.
-    if owner != nil, group == pid { kill(-group, SIGKILL) }
-    var exit = shim_exit()
-    guard shim_reap_pid(pid, &exit) == 1 else { return false }
+    if owner != nil, ended.group == process.pid { host.killGroup(process.pid) }
+    guard host.reap(process.pid) else { return false }
     guard let owner else { return true }
-    let entry = OrphanStatuses.Entry(type: owner, process: process, status: status)
+    let entry = OrphanStatuses.Entry(type: owner, process: process, status: ended.status)
     orphans.keep(entry)
-    log.debug("orphan \(pid) of \(owner.rawValue) ended with \(status)")
+    log.debug("orphan \(process.pid) of \(owner.rawValue) ended with \(ended.status)")
     children.first { $0.type == owner }?.tell(entry)
     if stopping != nil { loop.afterTurn { [weak self] in self?.considerEnd() } }
     return true
   }
 
   private func lookForStopped() {
-    while case let pid = shim_look_stopped(), pid > 0 {
-      children.first { $0.pid == pid }?.stopped()
-    }
+    while let pid = host.nextStopped() { children.first { $0.pid == pid }?.stopped() }
   }
 }

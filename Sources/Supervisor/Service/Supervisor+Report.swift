@@ -1,5 +1,4 @@
 import Core
-import Glibc
 
 extension Supervisor {
   /// What runs, by the job tables, read once for one answer: two looks would contradict each other.
@@ -88,7 +87,7 @@ extension Supervisor {
       case .draining: "stopping"
       }
     return StatusReport(
-      version: ProductVersion.text, pid: getpid(), base: place.base, node: settings?.nodeID, name: settings?.pollerName,
+      version: ProductVersion.text, pid: host.pid, base: host.base, node: settings?.nodeID, name: settings?.pollerName,
       uptime: (now - startedAt).inSeconds, phase: name, summary: statusText(now, running), healthy: isHealthy(now),
       epoch: epoch, warnings: warnings(), types: children.map { describe($0, now, running) },
       jobs: children.flatMap { running[$0.type] ?? [] }.map { describe($0, now) })
@@ -108,8 +107,8 @@ extension Supervisor {
     report.lastRestart = child.lastDeath.map(StatusText.clip)
     report.crashLooping = child.isCrashLooping(now: now)
     report.nextStart = child.nextStart.map { ($0 - now).inSeconds }
-    report.limits = groups.inForce[child.type] ?? []
-    report.limitsMissing = groups.notInForce[child.type] ?? []
+    report.limits = limits.inForce[child.type] ?? []
+    report.limitsMissing = limits.notInForce[child.type] ?? []
     report.heartbeatAge = child.heardAt.map { (now - $0).inSeconds }
     report.busy = busy(child, running)
     guard let beat = child.heartbeat else { return report }

@@ -1,5 +1,4 @@
 import Core
-import Glibc
 
 /// The end of the service under way.
 struct Stop {
@@ -68,11 +67,10 @@ extension Supervisor {
 
   /// Ends the service when nothing is left to wait for.
   func considerEnd() {
-    guard stopping != nil, !loop.isStopped, !loader.isRunning, !children.contains(where: { $0.machine.isAlive }) else { return }
+    guard stopping != nil, !hasEnded, !loader.isRunning, !children.contains(where: { $0.machine.isAlive }) else { return }
     countScripts()
     guard stopping?.scripts == 0 else { return }
-    log.notice("stopped")
-    loop.stop()
+    end()
   }
 
   /// Scripts that run, as far as this process knows.

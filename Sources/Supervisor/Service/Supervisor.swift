@@ -1,22 +1,17 @@
-import CLinuxShims
 import Core
 import Glibc
 import Logging
 
 /// The service: keeps one child per wanted type alive, tells them their configuration, and reaps what they leave.
 ///
-/// All of it runs on one loop, and nothing in it waits for anybody. The configuration is in `Supervisor+Configuration`, the end of
+/// All of it runs on one loop, nothing in it waits for anybody, and whatever it asks of the kernel it asks its host. The configuration is in `Supervisor+Configuration`, the end of
 /// processes in `Supervisor+Reaping`, the end of the service in `Supervisor+Stop`, whether it does its work in
 /// `Supervisor+Health`, what it says about itself in `Supervisor+Report`.
 final class Supervisor {
   struct Options {
-    var place: RuntimePlace
-    /// nil: several instances are allowed.
-    var lock: InstanceLock?
-    /// The flags that the helper is to know too.
-    var configurationArguments: [String] = []
+    /// How long a child must have been ready to count as healthy.
     var healthyThreshold = Duration.seconds(60)
-    var lookup = ExecutableLookup()
+    var log = Logger(label: "supervisor")
   }
 
   /// Between two looks at everything that has no event of its own.
@@ -28,21 +23,18 @@ final class Supervisor {
   /// A service that waits for its database is up all the same, and its STATUS says why: systemd would end it as one that never starts.
   static let readinessLimit = Duration.seconds(30)
 
-  let options: Options
-  let log = Logger(label: "supervisor")
+  let log: Logger
   let loop: EventLoop
+  let host: any SupervisorHost
   let notifier: ServiceNotifier
   let healthFile: HealthFile
   let logWatchdog: LogWatchdog
   let loader: ConfigurationLoader
   let tables: JobTables
   let enforcer: DeadlineEnforcer
-  let groups: ControlGroups
   let children: [Child]
   let startedAt: MonotonicTime
-  private var signals: SignalSource?
-  var socket: OperatorSocket?
-  let place: RuntimePlace
+  var entrance: (any OperatorEntrance)?
   let baseWatch: BaseWatch
   /// Why the runtime directory can't be made anew, as it was said.
   var placeFailure: String?
@@ -60,6 +52,7 @@ final class Supervisor {
 
   // Of the configuration.
   var settings: Settings?
+  var limits = ScriptLimits()
   /// Where the settings came from, and what was said about them.
   var loaded: LoadedConfiguration?
   var automaticReload = AutomaticReloadPolicy()
@@ -74,39 +67,33 @@ final class Supervisor {
   // Of the stop.
   var stopping: Stop?
   var exitCode: Int32 = 0
+  private(set) var hasEnded = false
+  /// The service is stopped or refused; with the exit code of the contract.
+  var onEnd: (Int32) -> Void = { _ in }
 
-  /// Takes over signals and the reaping of this process. Throws `SystemError` when the kernel refuses what everything rests on.
-  init(_ options: Options) throws {
-    self.options = options
-    place = options.place
-    loop = try EventLoop()
+  init(loop: EventLoop, host: any SupervisorHost, _ options: Options = Options()) {
+    self.loop = loop
+    self.host = host
+    log = options.log
     startedAt = loop.now
-    notifier = ServiceNotifier(loop: loop, log: log)
-    try SystemError.check(shim_set_subreaper(), "become the reaper of orphans")
-    let null = try SystemError.check(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null")
-    let groups = ControlGroups(types: SupervisedTypes.all, location: ControlGroupLocation.current().unified, log: log)
-    self.groups = groups
-    let surroundings = Child.Surroundings(
-      loop: loop, lookup: options.lookup, place: options.place, healthyThreshold: options.healthyThreshold,
-      null: null, groups: groups)
+    notifier = ServiceNotifier(manager: host.serviceManager, loop: loop, log: log)
+    let surroundings = Child.Surroundings(loop: loop, host: host, healthyThreshold: options.healthyThreshold, log: log)
     children = SupervisedTypes.all.map { Child(type: $0, surroundings: surroundings) }
-    healthFile = try HealthFile(loop: loop, log: log)
-    logWatchdog = try LogWatchdog(loop: loop, log: log)
-    loader = ConfigurationLoader(
-      loop: loop, log: log, lookup: options.lookup, arguments: options.configurationArguments, groups: groups)
-    tables = JobTables(runtime: options.place, place: .current())
-    baseWatch = try BaseWatch(base: options.place.base, lock: options.lock, loop: loop, log: log)
-    enforcer = DeadlineEnforcer(tables: tables, log: log)
+    healthFile = HealthFile(host: host, log: log)
+    logWatchdog = LogWatchdog(host: host, log: log)
+    loader = ConfigurationLoader(loop: loop, host: host, log: log)
+    tables = JobTables(host: host)
+    baseWatch = BaseWatch(host: host, log: log)
+    enforcer = DeadlineEnforcer(host: host, tables: tables, log: log)
     watchdog = WatchdogPolicy(now: startedAt.sinceBoot)
     tickDue = startedAt + Self.tickInterval
-    signals = try SignalSource([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD], on: loop) { [weak self] in self?.received($0) }
+    host.onSignal = { [weak self] in self?.received($0) }
   }
 
-  /// Runs until the service is stopped or refused; returns the exit code of the contract.
-  func run() -> Int32 {
+  /// Begins the service; from then on the loop drives it, until `onEnd`.
+  func start() {
     connectChildren()
-    groups.classify = { [weak self] in self?.resident($0) ?? .unknown }
-    openSocket()
+    openEntrance()
     loader.onWaiting = { [weak self] in self?.configurationWaits($0) }
     loader.onEnd = { [weak self] in self?.configurationEnded($0) }
     logWatchdog.replace = { [weak self] in self?.replaceRunning(everyChild: $0) }
@@ -115,14 +102,16 @@ final class Supervisor {
     if let interval = notifier.watchdogInterval { scheduleWatchdog(every: interval / 2) }
     // What ended before the signals were ours.
     reap()
-    do {
-      try loop.run()
-    } catch {
-      log.critical("the loop failed: \(error)")
-      exitCode = 1
-    }
-    socket?.close()
-    return exitCode
+  }
+
+  /// Nothing is left to wait for.
+  func end() {
+    hasEnded = true
+    log.notice("stopped")
+    host.onSignal = nil
+    entrance?.close()
+    entrance = nil
+    onEnd(exitCode)
   }
 
   private func connectChildren() {
@@ -164,6 +153,7 @@ final class Supervisor {
   }
 
   private func tick() {
+    guard !hasEnded else { return }
     let now = loop.now
     let lateness = SilencePolicy.shift(due: tickDue.sinceBoot, now: now.sinceBoot)
     if lateness > .zero {
@@ -232,7 +222,7 @@ final class Supervisor {
 
   private func scheduleWatchdog(every interval: Duration) {
     loop.schedule(after: interval) { [weak self] in
-      guard let self else { return }
+      guard let self, !hasEnded else { return }
       notifier.watchdog(isWell: WatchdogPolicy.mayBeat(wantedConditions(loop.now)))
       scheduleWatchdog(every: interval)
     }
