@@ -27,6 +27,9 @@ public final class SimulatedPoller: Poller {
 
   public func remove(_ fd: Int32) { watched[fd] = nil }
 
+  /// Time in which the loop does not turn: its process is stopped, or the machine is.
+  public func advance(by duration: Duration) { now = now + duration }
+
   /// The next wait reports the descriptor, if it is watched for that by then.
   public func signal(_ fd: Int32, _ readiness: Readiness) { ready.append((fd, readiness)) }
 
