@@ -42,6 +42,24 @@ import Testing
     }
   }
 
+  /// What decides in the supervisor runs in a simulation too: the kernel is behind its host. These files are the host's, or a command's.
+  @Test func theSupervisorDecidesWithoutAKernel() {
+    let known: Set<String> = [
+      "LinuxSupervisorHost.swift", "LinuxSupervisorHost+Places.swift", "NotifySocket.swift", "OperatorSocket.swift",
+      "OperatorConnection.swift",
+      "ControlGroups.swift", "RuntimePlace.swift", "RuntimeClaim.swift", "InstanceLock.swift", "BaseDirectory.swift",
+      "ExecutableLookup.swift",
+      "OperatorClient.swift", "main.swift",
+      // The numbers of signals.
+      "Supervisor.swift", "DeadlineEnforcer.swift",
+    ]
+    let kernel: Set<String> = ["Glibc", "CLinuxShims", "CSystemd"]
+    let found = Self.sources.filter { file in
+      file.target == "Supervisor" && !file.path.contains("/CommandLine/") && !kernel.isDisjoint(with: file.imports)
+    }
+    #expect(Set(found.map(\.name)) == known)
+  }
+
   @Test func nothingThatStaysRunningLoadsWhatIsLarge() {
     let large: Set<String> = ["Foundation", "FoundationNetworking", "FoundationXML", "FoundationInternationalization", "Dispatch"]
     for file in Self.sources { #expect(large.isDisjoint(with: file.imports), "\(file.path) imports \(file.imports)") }

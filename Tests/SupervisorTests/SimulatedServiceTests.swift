@@ -295,7 +295,9 @@ import Testing
     let scene = Scene()
     try scene.startUp()
     let script = try scene.host.startScript(.poller, limit: .seconds(3600))
+    weak let first = scene.supervisor
     scene.killSupervisor()
+    #expect(first == nil, "nothing that waits in the loop keeps it")
     try scene.run(.seconds(1))
     #expect(scene.host.processes.living == [script], "the children have seen the end of their sockets")
     // Another one on the same machine and loop, beside what is left of the first.
