@@ -95,6 +95,8 @@ let package = Package(
       swiftSettings: strict),
     tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Core"]),
     tests("LayerTests", ["Fixture"]),
+    // The same questions to the simulated servers and to real ones.
+    tests("ConformanceTests", ["Simulation", "JobKit", "Database", "Core", "Fixture", logging]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims", "JobKit", "MaintenanceProc"]),
     tests("FixtureTests", ["Fixture"]),
     // What `make install` puts where, and the units under a real systemd.

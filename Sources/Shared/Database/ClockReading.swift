@@ -10,6 +10,13 @@ public struct ClockReading: Equatable, Sendable {
   public var databaseOffset: Int
   public var hostOffset: Int
 
+  public init(skew: Double, roundTrip: Duration, databaseOffset: Int, hostOffset: Int) {
+    self.skew = skew
+    self.roundTrip = roundTrip
+    self.databaseOffset = databaseOffset
+    self.hostOffset = hostOffset
+  }
+
   /// nil = the server's answer makes no sense.
   public static func read(_ connection: DatabaseConnection) throws(DatabaseError) -> ClockReading? {
     let before = WallClock.now
