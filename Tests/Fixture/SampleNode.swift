@@ -89,6 +89,27 @@ public final class SampleNode {
 
   private static var mountingPrefix: [String] { geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--mount", "--map-root-user"] }
 
+  /// A `starter` that gives the dispatcher a mount name space of its own, changed by this shell script.
+  public static func mounting(_ script: String) -> [String] { mountingPrefix + ["sh", "-c", "set -e; \(script); exec \"$@\"", "sh"] }
+
+  /// Runs a command in the dispatcher's mount name space. As root only.
+  public func inside(_ words: [String], limit: Duration = .seconds(20)) throws -> (
+    ending: ChildProcess.Ending, output: String, errors: String
+  ) {
+    guard let dispatcher else { throw FixtureError("no dispatcher was started") }
+    return try ChildProcess.run(
+      ["nsenter", "--mount", "--target", "\(dispatcher.pid)", "--"] + words, environment: dispatcherEnvironment, directory: base,
+      limit: limit)
+  }
+
+  /// The same with a subcommand of the dispatcher.
+  public func commandInside(_ words: String..., limit: Duration = .seconds(20)) throws -> (
+    ending: ChildProcess.Ending, output: String, errors: String
+  ) { try inside([Self.dispatcherPath] + words + ["--base", base], limit: limit) }
+
+  /// Mounts may be made, and the name space that they are made in may be entered.
+  public static var canEnterMounts: Bool { geteuid() == 0 && canMount }
+
   /// Some containers allow no mounts at all.
   public static var canMount: Bool {
     (try? ChildProcess.run(mountingPrefix + ["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).ending) == .exited(0)

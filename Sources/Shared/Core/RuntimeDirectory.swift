@@ -23,13 +23,15 @@ public enum RuntimeDirectory {
     return parents
   }
 
-  /// Makes (or finds) the folder for a running service. `accept` has the last word about each candidate. Throws the last error when none works.
+  /// Makes (or finds) the folder for a running service. `accept` has the last word about each candidate, and
+  /// `passedOver` is told why the one that was given can't be used. Throws the last error when none works.
   public static func prepare(
-    base: String, instance: Int32?, runtimeDirectory: String?, accept: (String) throws(SystemError) -> Void = { _ in }
+    base: String, instance: Int32?, runtimeDirectory: String?, passedOver: (SystemError) -> Void = { _ in },
+    accept: (String) throws(SystemError) -> Void = { _ in }
   ) throws(SystemError) -> String {
     let user = geteuid()
     var last = SystemError("make a runtime directory", number: ENOENT)
-    for parent in candidates(runtimeDirectory: runtimeDirectory, user: user) {
+    for (index, parent) in candidates(runtimeDirectory: runtimeDirectory, user: user).enumerated() {
       let path = parent + "/" + name(base: base) + (instance.map { "-\($0)" } ?? "")
       do throws(SystemError) {
         try makePrivate(parent, user: user, given: parent == runtimeDirectory)
@@ -38,6 +40,7 @@ public enum RuntimeDirectory {
         return path
       } catch {
         last = error
+        if index == 0, runtimeDirectory != nil { passedOver(error) }
       }
     }
     throw last

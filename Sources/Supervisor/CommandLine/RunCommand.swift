@@ -51,6 +51,9 @@ struct RunCommand: ParsableCommand {
     var options = Supervisor.Options()
     options.healthyThreshold = try healthyThreshold() ?? options.healthyThreshold
     options.log.notice("\(ProductVersion.text) for \(base), runtime directory \(place.directory)")
+    if let reason = place.passedOver {
+      options.log.warning("RUNTIME_DIRECTORY can't be used (\(reason)): \(place.directory) is used instead")
+    }
     for warning in ProcessStart.limitWarnings() { options.log.warning("\(warning)") }
     // Not the starter's directory, which could never be unmounted.
     if chdir(base) != 0 { chdir("/") }

@@ -13,6 +13,8 @@ final class RuntimePlace {
   private let record: RuntimeClaim.Record
   private(set) var directory = ""
   private var claim: RuntimeClaim?
+  /// Why the directory that was given (RUNTIME_DIRECTORY) is not used; nil: it is, or none was given.
+  private(set) var passedOver: SystemError?
 
   /// Throws when another service works there, or when there is no place at all. `instance`: the process id where several instances are allowed.
   /// `lock`: the lock file in the base directory that this service holds.
@@ -49,7 +51,10 @@ final class RuntimePlace {
     var taken: RuntimeClaim.Failure?
     do throws(SystemError) {
       let record = record
-      directory = try RuntimeDirectory.prepare(base: base, instance: instance, runtimeDirectory: given) { path throws(SystemError) in
+      var reason: SystemError?
+      defer { passedOver = reason }
+      directory = try RuntimeDirectory.prepare(base: base, instance: instance, runtimeDirectory: given, passedOver: { reason = $0 }) {
+        path throws(SystemError) in
         do throws(RuntimeClaim.Failure) { found = try RuntimeClaim.take(path, record) } catch {
           if case .system(let error) = error { throw error }
           taken = error
