@@ -5,10 +5,10 @@ public final class SimulatedConnection {
   public let supervisorPort: SimulatedSupervisorPort
   public let childPort: SimulatedChildPort
 
-  /// `delay`: of one message; drawn anew for each.
-  public init(loop: EventLoop, delay: @escaping () -> Duration = { .microseconds(50) }) {
-    let up = MessagePipe<UpwardMessage>(loop: loop, delay: delay)
-    let down = MessagePipe<Downward>(loop: loop, delay: delay)
+  /// `delay`: of one message; drawn anew for each. Messages arrive on their reader's loop, which may be one for both.
+  public init(supervisor: EventLoop, child: EventLoop, delay: @escaping () -> Duration = { .microseconds(50) }) {
+    let up = MessagePipe<UpwardMessage>(loop: supervisor, delay: delay)
+    let down = MessagePipe<Downward>(loop: child, delay: delay)
     supervisorPort = SimulatedSupervisorPort(input: up, output: down)
     childPort = SimulatedChildPort(input: down, output: up)
   }
@@ -114,8 +114,8 @@ final class MessagePipe<Message> {
     didSet { if !isFrozen { takeArrived() } }
   }
 
-  /// Bytes that a frozen reader has not taken.
-  var backlog: Int { arrived * Self.messageBytes }
+  /// Bytes that the reader has not taken.
+  var backlog: Int { items.count * Self.messageBytes }
 
   func send(_ message: Message) -> Bool {
     guard hasWriter, backlog + Self.messageBytes <= Self.limit else { return false }

@@ -50,7 +50,7 @@ final class SimulatedSupervisorHost: SupervisorHost {
   // MARK: Processes
 
   func startChild(_ type: TaskType) throws(SystemError) -> (pid: Int32, port: any SupervisorPort) {
-    let connection = SimulatedConnection(loop: loop) { [loop] in .microseconds(loop.random(in: 20...200)) }
+    let connection = SimulatedConnection(supervisor: loop, child: loop) { [loop] in .microseconds(loop.random(in: 20...200)) }
     let process = processes.start(parent: pid) { [weak self] in self?.children[type]?.signalled($0) }
     children[type] = ScriptedChild(
       type, behaviours[type] ?? .beats, process: process, port: connection.childPort, loop: loop, processes: processes)
@@ -169,7 +169,8 @@ final class SimulatedSupervisorHost: SupervisorHost {
 
   /// A script of a type's child, in its job table and in a session of its own. It ends itself at TERM.
   func startScript(_ type: TaskType, limit: Duration?) throws -> ProcessIdentity {
-    guard let child = children[type], let table = tables[type] ?? .anonymous(slots: 4, place: .init(bootID: "simulated", pidNamespace: 1))
+    guard let child = children[type],
+      let table = tables[type] ?? .anonymous(slots: 4, place: .init(bootID: "simulated", pidNamespace: 1), number: 7)
     else { throw SystemError("a script of \(type.rawValue)", number: ESRCH) }
     tables[type] = table
     let own = Script()

@@ -15,11 +15,8 @@ public final class SimulatedHost: Host {
     self.type = type
     self.machine = machine
     self.process = process
-    process.onDeath.append { [machine, unowned process] _ in
-      // In the middle of a turn it may go on writing.
-      machine.detachTable(type)
-      machine.parentDied(process)
-    }
+    // In the middle of a turn it may go on writing.
+    process.onDeath.append { [machine] in machine.detachTable(type) }
   }
 
   // MARK: Files that a successor finds
@@ -41,7 +38,7 @@ public final class SimulatedHost: Host {
   public func putInPlace(_ table: JobTable) throws(JobTable.Failure) {}
 
   public func openCooldowns(fresh: Bool) throws(SystemError) -> any CooldownStore {
-    machine.cooldowns(type, fresh: fresh, now: process.loop.now)
+    machine.openCooldowns(type, fresh: fresh)
   }
 
   public func isInPlace(_ cooldowns: any CooldownStore) -> Bool { true }
@@ -63,8 +60,14 @@ public final class SimulatedHost: Host {
   }
 
   public func watch(_ identity: ProcessIdentity, onGone: @escaping () -> Void) throws(SystemError) -> (any ScriptWatch)? {
-    guard let script = machine.script(identity.pid), script.identity == identity else { return nil }
-    if script.status == nil { script.watchers.append((process, onGone)) } else { process.post { onGone() } }
+    if let script = machine.script(identity) {
+      script.watchers.append((process, onGone))
+    } else if machine.processes.find(identity.pid)?.process == identity {
+      // A zombie.
+      process.post { onGone() }
+    } else {
+      return nil
+    }
     return Watch(machine, identity.pid, process)
   }
 
@@ -79,14 +82,14 @@ public final class SimulatedHost: Host {
       self.process = process
     }
 
-    func signalGroup(_ number: Int32) { if process.isAlive { machine.signal(pid, number) } }
+    func signalGroup(_ number: Int32) { if process.isAlive { machine.processes.signalGroup(pid, number) } }
   }
 
   public func script(pid: Int32) -> ProcessIdentity? {
-    machine.script(pid).flatMap { $0.status == nil ? $0.identity : nil }
+    machine.processes.find(pid).map(\.process).flatMap { machine.processes.isAlive($0) ? $0 : nil }
   }
 
-  public func isAlive(_ identity: ProcessIdentity) -> Bool { script(pid: identity.pid) == identity }
+  public func isAlive(_ identity: ProcessIdentity) -> Bool { machine.processes.isAlive(identity) }
 
   /// Its scripts leave nothing in their groups.
   public func killGroup(of identity: ProcessIdentity) {}

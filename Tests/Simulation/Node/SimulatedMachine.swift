@@ -1,7 +1,8 @@
 import Core
+import Glibc
 import JobKit
 
-/// The kernel of one node: its scripts, and the files of its runtime directory, which outlive every process.
+/// One node's kernel and disk: its processes, its scripts, and the files of its runtime directory, which outlive every process.
 ///
 /// It lives on the world's loop; what a process is to hear is posted to that process.
 public final class SimulatedMachine {
@@ -29,31 +30,22 @@ public final class SimulatedMachine {
 
   public let name: String
   public let loop: EventLoop
+  public let processes: SimulatedProcesses
   public weak var witness: (any Witness)?
   /// `fork` fails with EAGAIN.
   public var refusesForks = false
   /// Percent of the memory in use.
   public var memoryUsed = 20.0
 
-  private(set) var scripts: [Int32: SimulatedScript] = [:]
+  private var scripts: [Int32: SimulatedScript] = [:]
   private var tables: [TaskType: JobTable] = [:]
   private var cooldowns: [TaskType: SimulatedCooldowns] = [:]
-  private var nextPid: Int32 = 100
-  /// The supervisor, which is the reaper of orphans.
-  public weak var reaper: SimulatedProcess?
-  /// Called on the reaper's loop when a child of it may have ended.
-  public var onChildSignal: () -> Void = {}
-  private var zombies: [(ProcessIdentity, ExitStatus)] = []
 
   /// `loop`: the world's.
   public init(name: String, loop: EventLoop) {
     self.name = name
     self.loop = loop
-  }
-
-  public func newPid() -> Int32 {
-    nextPid += 1
-    return nextPid
+    processes = SimulatedProcesses(loop: loop)
   }
 
   // MARK: Files
@@ -77,9 +69,15 @@ public final class SimulatedMachine {
   /// As the supervisor sees it.
   public func table(_ type: TaskType) -> JobTable? { tables[type] }
 
+  /// After a reboot.
+  public func forgetFiles() {
+    tables = [:]
+    cooldowns = [:]
+  }
+
   var place: MachineIdentity { MachineIdentity(bootID: String(repeating: "b", count: 36), pidNamespace: 1) }
 
-  func cooldowns(_ type: TaskType, fresh: Bool, now: MonotonicTime) -> SimulatedCooldowns {
+  func openCooldowns(_ type: TaskType, fresh: Bool) -> SimulatedCooldowns {
     let store = SimulatedCooldowns(fresh ? [:] : cooldowns[type]?.cooldowns ?? [:])
     cooldowns[type] = store
     return store
@@ -90,11 +88,12 @@ public final class SimulatedMachine {
   func start(
     _ type: TaskType, _ payload: String, deadline: MonotonicTime?, parent: SimulatedProcess, onEnd: @escaping (ExitStatus) -> Void
   ) -> SimulatedScript {
-    let identity = ProcessIdentity(pid: newPid(), startTime: UInt64(max(1, loop.now.nanoseconds / 10_000_000)))
     let plan = witness?.plan(self, type, payload) ?? ScriptPlan(duration: .seconds(1))
-    let script = SimulatedScript(identity, type, payload, at: loop.now, parent: parent, plan, onEnd: onEnd)
-    script.deadline = deadline
-    scripts[identity.pid] = script
+    let script = SimulatedScript(type, payload, at: loop.now, deadline: deadline, parent: parent, plan, onEnd: onEnd)
+    script.identity = processes.start(parent: parent.pid) { [weak self, weak script] in
+      if let script { self?.signalled(script, $0) }
+    }
+    scripts[script.identity.pid] = script
     script.timer = loop.schedule(after: plan.duration) { [weak self, weak script] in
       guard let self, let script, script.status == nil else { return }
       script.plan.effect()
@@ -104,15 +103,15 @@ public final class SimulatedMachine {
     return script
   }
 
-  func script(_ pid: Int32) -> SimulatedScript? { scripts[pid] }
+  func script(_ identity: ProcessIdentity) -> SimulatedScript? { scripts[identity.pid].flatMap { $0.identity == identity ? $0 : nil } }
 
-  public func signal(_ pid: Int32, _ number: Int32) {
-    guard let script = scripts[pid], script.status == nil else { return }
+  private func signalled(_ script: SimulatedScript, _ number: Int32) {
+    guard script.status == nil else { return }
     switch number {
-    case 9: end(script, .signalled(9), signal: 9)
-    case 15 where !script.plan.ignoresTerm:
+    case SIGKILL: end(script, .signalled(SIGKILL), signal: SIGKILL)
+    case SIGTERM where !script.plan.ignoresTerm:
       loop.schedule(after: .milliseconds(loop.random(in: 0...200))) { [weak self] in
-        if script.status == nil { self?.end(script, .signalled(15), signal: 15) }
+        if script.status == nil { self?.end(script, .signalled(SIGTERM), signal: SIGTERM) }
       }
     default: break
     }
@@ -121,12 +120,11 @@ public final class SimulatedMachine {
   private func end(_ script: SimulatedScript, _ status: ExitStatus, signal: Int32?) {
     if let timer = script.timer { loop.cancel(timer) }
     script.status = status
+    scripts[script.identity.pid] = nil
     witness?.ended(self, script, status, signal: signal)
-    if script.parent.isAlive {
-      script.parent.post { [weak self] in self?.tellParent(script, status) }
-    } else {
-      orphaned(script, status)
-    }
+    // A zombie, unless it is one already by a KILL.
+    processes.end(script.identity.pid, status)
+    script.parent.post { [weak self] in self?.tellParent(script, status) }
     for (process, call) in script.watchers { process.post { call() } }
     script.watchers = []
   }
@@ -135,48 +133,13 @@ public final class SimulatedMachine {
     let parent = script.parent
     witness?.passed(.beforeEnd, parent)
     guard parent.isAlive else { return }
-    script.onEnd?(status)
-    script.onEnd = nil
+    script.onEnd(status)
     witness?.passed(.afterEnd, parent)
-    if parent.isAlive { scripts[script.identity.pid] = nil }
-  }
-
-  private func orphaned(_ script: SimulatedScript, _ status: ExitStatus) {
-    guard let reaper, reaper.isAlive else {
-      // init reaps it, and nobody learns its status.
-      scripts[script.identity.pid] = nil
-      return
-    }
-    zombies.append((script.identity, status))
-    reaper.post { [weak self] in self?.onChildSignal() }
-  }
-
-  /// The parent of these scripts is dead: their ends are the reaper's.
-  func parentDied(_ parent: SimulatedProcess) {
-    for script in scripts.values.sorted(by: { $0.identity.pid < $1.identity.pid }) where script.parent === parent {
-      script.onEnd = nil
-      if let status = script.status { orphaned(script, status) }
-    }
-  }
-
-  /// The reaper is dead: what it has not reaped is init's.
-  public func reaperDied() {
-    for (identity, _) in zombies { scripts[identity.pid] = nil }
-    zombies = []
-  }
-
-  /// Orphans that have ended, oldest first; they stay zombies until they are reaped.
-  public var endedOrphans: [(process: ProcessIdentity, status: ExitStatus)] { zombies.map { ($0.0, $0.1) } }
-
-  public func reapOrphan(_ identity: ProcessIdentity) {
-    zombies.removeAll { $0.0 == identity }
-    scripts[identity.pid] = nil
+    if parent.isAlive { _ = processes.reap(script.identity.pid, by: parent.pid) }
   }
 
   /// Running scripts, in the order of their pids.
-  public var running: [SimulatedScript] {
-    scripts.values.filter { $0.status == nil }.sorted { $0.identity.pid < $1.identity.pid }
-  }
+  public var running: [SimulatedScript] { scripts.values.sorted { $0.identity.pid < $1.identity.pid } }
 }
 
 /// Cool-downs that outlive their child.

@@ -21,28 +21,28 @@ public struct ScriptPlan {
 
 /// A script's process.
 public final class SimulatedScript {
-  public let identity: ProcessIdentity
+  public internal(set) var identity = ProcessIdentity(pid: 0, startTime: 0)
   public let type: TaskType
   public let payload: String
   public let startedAt: MonotonicTime
-  public internal(set) var deadline: MonotonicTime?
+  public let deadline: MonotonicTime?
   /// The child that started it; only while that lives is it the one that reaps.
   let parent: SimulatedProcess
   let plan: ScriptPlan
   /// nil: it runs.
-  var status: ExitStatus?
-  var onEnd: ((ExitStatus) -> Void)?
+  public internal(set) var status: ExitStatus?
+  let onEnd: (ExitStatus) -> Void
   var watchers: [(SimulatedProcess, () -> Void)] = []
   var timer: TimerToken?
 
   init(
-    _ identity: ProcessIdentity, _ type: TaskType, _ payload: String, at time: MonotonicTime, parent: SimulatedProcess, _ plan: ScriptPlan,
+    _ type: TaskType, _ payload: String, at time: MonotonicTime, deadline: MonotonicTime?, parent: SimulatedProcess, _ plan: ScriptPlan,
     onEnd: @escaping (ExitStatus) -> Void
   ) {
-    self.identity = identity
     self.type = type
     self.payload = payload
     startedAt = time
+    self.deadline = deadline
     self.parent = parent
     self.plan = plan
     self.onEnd = onEnd
