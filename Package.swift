@@ -96,7 +96,7 @@ let package = Package(
     tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Core"]),
     tests("LayerTests", ["Fixture"]),
     // The same questions to the simulated servers and to real ones.
-    tests("ConformanceTests", ["Simulation", "JobKit", "Database", "Core", "Fixture", logging]),
+    tests("ConformanceTests", ["Simulation", "JobKit", "Database", "Redis", "Core", "Fixture", "RedisFixture", logging]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims", "JobKit", "MaintenanceProc"]),
     tests("FixtureTests", ["Fixture"]),
     // What `make install` puts where, and the units under a real systemd.

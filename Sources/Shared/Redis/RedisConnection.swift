@@ -6,7 +6,7 @@ import Core
 ///
 /// Everything happens on the loop's thread. No closure of the owner is called from within `open`, `send` or `close`, except the answers
 /// that `close` fails.
-public final class RedisConnection {
+public final class RedisConnection: RedisChannel {
   public typealias Answer = (Result<RedisReply, RedisError>) -> Void
 
   public enum State: Equatable, Sendable {
@@ -30,6 +30,7 @@ public final class RedisConnection {
   public let configuration: Configuration
   public var address: RedisAddress { configuration.address }
   public private(set) var state = State.new
+  package var isReady: Bool { state == .ready }
   /// Commands given to the server, greeting and probes included.
   public private(set) var commandsSent = 0
 
@@ -131,6 +132,14 @@ public final class RedisConnection {
     onReady = nil
     onPush = nil
     end(RedisError(.lost, "connection closed"))
+  }
+
+  package func makeListener(name: String) -> any RedisChannel {
+    var configuration = configuration
+    configuration.name = name
+    // Messages belong to no database.
+    configuration.database = 0
+    return RedisConnection(loop: loop, configuration: configuration)
   }
 
   // MARK: - Commands

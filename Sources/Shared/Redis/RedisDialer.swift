@@ -1,8 +1,8 @@
 import Core
 
 /// Finds the server and makes one connection that is ready: looks names up, asks the Sentinels in turn, tries every address.
-final class RedisDialer {
-  typealias Answer = (Result<RedisConnection, RedisError>) -> Void
+final class RedisDialer: RedisDialing {
+  typealias Answer = (Result<any RedisChannel, RedisError>) -> Void
 
   /// Why a place is visited.
   private enum Purpose: Equatable {
@@ -56,6 +56,7 @@ final class RedisDialer {
   /// Answers once, from the loop, never from within this call; not at all after `cancel`.
   func dial(_ answer: @escaping Answer) {
     cancel()
+    resolver.forget()
     self.answer = answer
     failure = nil
     tried = []

@@ -7,6 +7,7 @@ import Logging
 /// knows whether that would do harm.
 public final class RedisLink {
   public typealias Answer = RedisConnection.Answer
+  package typealias DialerMaker = (RedisSettings, RedisEndpoint.Choice, RedisLimits) -> any RedisDialing
 
   /// The server answers and takes writes.
   public private(set) var isUp = false
@@ -34,12 +35,12 @@ public final class RedisLink {
   public let availability: RedisAvailability
   let loop: EventLoop
   private let name: String
-  private let resolver: HostResolver
+  private let makeDialer: DialerMaker
   private var settings: RedisSettings
   private var limits: RedisLimits
   private var policy = ReconnectPolicy(underSentinel: false)
-  private var dialer: RedisDialer?
-  private var connection: RedisConnection?
+  private var dialer: (any RedisDialing)?
+  private var connection: (any RedisChannel)?
   private var tracker: RedisTracker?
   private var timer: TimerToken?
   private var counted = 0
@@ -49,13 +50,26 @@ public final class RedisLink {
   private var shards = false
 
   /// `name` is shown in the server's CLIENT LIST. `limits` are for tests; nil = those of the settings.
-  public init(loop: EventLoop, settings: RedisSettings, name: String, availability: RedisAvailability, limits: RedisLimits? = nil) {
+  public convenience init(
+    loop: EventLoop, settings: RedisSettings, name: String, availability: RedisAvailability, limits: RedisLimits? = nil
+  ) {
+    let resolver = HostResolver(loop: loop)
+    self.init(loop: loop, settings: settings, name: name, availability: availability, limits: limits) { settings, choice, limits in
+      RedisDialer(loop: loop, settings: settings, choice: choice, name: name, limits: limits, resolver: resolver)
+    }
+  }
+
+  /// The same over connections that `makeDialer` finds.
+  package init(
+    loop: EventLoop, settings: RedisSettings, name: String, availability: RedisAvailability, limits: RedisLimits? = nil,
+    makeDialer: @escaping DialerMaker
+  ) {
     self.loop = loop
     self.settings = settings
     self.name = name
     self.availability = availability
     self.limits = limits ?? RedisLimits(settings)
-    resolver = HostResolver(loop: loop)
+    self.makeDialer = makeDialer
   }
 
   deinit { drop() }
@@ -72,7 +86,7 @@ public final class RedisLink {
       var underSentinel = false
       if case .sentinel = choice.endpoint { underSentinel = true }
       policy = ReconnectPolicy(underSentinel: underSentinel)
-      dialer = RedisDialer(loop: loop, settings: settings, choice: choice, name: name, limits: limits, resolver: resolver)
+      dialer = makeDialer(settings, choice, limits)
       dial()
     }
   }
@@ -119,7 +133,6 @@ public final class RedisLink {
   // MARK: - Coming up
 
   private func dial() {
-    resolver.forget()
     dialer?.dial { [weak self] result in
       guard let self else { return }
       switch result {
@@ -129,7 +142,7 @@ public final class RedisLink {
     }
   }
 
-  private func use(_ new: RedisConnection) {
+  private func use(_ new: any RedisChannel) {
     connection = new
     loadedScripts = []
     scriptsForbidden = false
@@ -189,7 +202,7 @@ public final class RedisLink {
     onChange?(true)
   }
 
-  private func startTracking(_ connection: RedisConnection) {
+  private func startTracking(_ connection: any RedisChannel) {
     let tracker = RedisTracker(loop: loop, main: connection, name: name + "-wake", availability: availability)
     tracker.onInvalidation = { [weak self] keys in self?.onInvalidation?(keys) }
     self.tracker = tracker
@@ -199,7 +212,7 @@ public final class RedisLink {
   // MARK: - Going down
 
   /// An answer told of an outage.
-  private func noticed(_ error: RedisError, on connection: RedisConnection) {
+  private func noticed(_ error: RedisError, on connection: any RedisChannel) {
     guard connection === self.connection, isUp else { return }
     fall(error)
     // A lost connection goes on at onClose.

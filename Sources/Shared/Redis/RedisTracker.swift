@@ -12,16 +12,16 @@ final class RedisTracker {
   private static let channel = "__redis__:invalidate"
 
   private let loop: EventLoop
-  private weak var main: RedisConnection?
+  private weak var main: (any RedisChannel)?
   private let name: String
   private let availability: RedisAvailability
-  private var connection: RedisConnection?
+  private var connection: (any RedisChannel)?
   private var policy = ReconnectPolicy(underSentinel: false)
   private var timer: TimerToken?
   private var id: Int64 = 0
   private var counted = 0
 
-  init(loop: EventLoop, main: RedisConnection, name: String, availability: RedisAvailability) {
+  init(loop: EventLoop, main: any RedisChannel, name: String, availability: RedisAvailability) {
     self.loop = loop
     self.main = main
     self.name = name
@@ -31,11 +31,8 @@ final class RedisTracker {
   deinit { stop() }
 
   func start() {
-    guard let main, main.state == .ready else { return }
-    var configuration = main.configuration
-    configuration.name = name
-    configuration.database = 0
-    let connection = RedisConnection(loop: loop, configuration: configuration)
+    guard let main, main.isReady else { return }
+    let connection = main.makeListener(name: name)
     self.connection = connection
     connection.onReady = { [weak self] in self?.askForID() }
     connection.onClose = { [weak self] error in self?.lost(error) }

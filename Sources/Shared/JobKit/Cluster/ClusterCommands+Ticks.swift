@@ -6,28 +6,6 @@ extension ClusterCommands {
   /// More members than this no type has.
   private static let limit = "15"
 
-  /// Takes the lowest member whose lock is free, locks it, and notes it as in flight.
-  ///
-  /// KEYS: in-flight hash, queue. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, group, index of the last member to look at,
-  /// prefix of the queues. Answer as of `ClusterScripts.take`.
-  static let takeTickScript = ClusterScripts.marked(
-    """
-    \(ClusterScripts.bringBack)
-    local found = bringBack(KEYS[1], ARGV[1], ARGV[8])
-    local members = redis.call('ZRANGE', KEYS[2], 0, ARGV[7], 'WITHSCORES')
-    local owner = ARGV[2] .. ARGV[6] .. ARGV[3]
-    for i = 1, #members, 2 do
-      local member, score, lock = members[i], members[i + 1], ARGV[5] .. members[i]
-      if redis.call('SET', lock, owner, 'PX', ARGV[4], 'NX') then
-        redis.call('ZREM', KEYS[2], member)
-        redis.call('HSET', KEYS[1], ARGV[1], ARGV[6] .. '\\t' .. score .. '\\t' .. lock .. '\\t' .. owner .. '\\t' .. member)
-        local head = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-        return {1, member, score, ARGV[6], redis.call('ZCARD', KEYS[2]), head[2] or '', found}
-      end
-    end
-    return {0, redis.call('ZCARD', KEYS[2]), members[2] or '', found}
-    """)
-
   func takeTick(_ owner: SlotOwner, group: Int, ttl: Duration, _ answer: @escaping (Take) -> Void) {
     attemptTakeTick(owner, group: group, ttl: ttl) { [weak self] result in
       guard let self, case .failed(let error) = result, error.kind == .wrongType else { return answer(result) }
@@ -40,7 +18,7 @@ extension ClusterCommands {
       names.field(owner.slot), owner.prefix, owner.suffix, milliseconds(ttl), lockPrefix, String(group), Self.limit, names.queuePrefix,
     ]
     let done: Done = { [weak self] in self?.took($0, owner, answer) }
-    eval(Self.takeTickScript, [names.inFlight, names.queue(group)], arguments, done) { [weak self] in
+    eval(ClusterScripts.takeTick, [names.inFlight, names.queue(group)], arguments, done) { [weak self] in
       self?.plainTakeTick(owner, group: group, ttl: ttl, answer)
     }
   }

@@ -19,7 +19,7 @@ public enum ClusterScripts {
 
   /// Takes the mark unless another table's stands there. KEYS: mark. ARGV: table, connection, ttl in ms. Answer: the other mark, or empty =
   /// ours. Of the same table an older connection is refused: what it says late must not undo what a newer one has said.
-  static let setMark = RedisScript(
+  package static let setMark = RedisScript(
     """
     local mark = redis.pcall('GET', KEYS[1])
     if type(mark) == 'string' then
@@ -34,10 +34,11 @@ public enum ClusterScripts {
     """)
 
   /// KEYS: mark. ARGV: ttl in ms.
-  static let keepMark = marked("return redis.call('PEXPIRE', KEYS[1], ARGV[1])")
+  package static let keepMark = marked("return redis.call('PEXPIRE', KEYS[1], ARGV[1])")
 
   /// KEYS: mark. ARGV: what it is.
-  static let releaseMark = RedisScript("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+  package static let releaseMark = RedisScript(
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 
   /// A slot that takes is free: what is noted for it runs nowhere, and goes back to its queue before the note is overwritten. Answers the
   /// lock that was noted, or an empty text.
@@ -62,7 +63,7 @@ public enum ClusterScripts {
   ///
   /// Over all queues the lowest score is the longest waiting one, so groups share the slots in proportion to what waits and none starves.
   /// At most 16 members with a held lock are dropped in one call, as Python drops them, so the server is never held up.
-  static let take = marked(
+  package static let take = marked(
     """
     \(bringBack)
     local found = bringBack(KEYS[1], ARGV[1], ARGV[7])
@@ -96,8 +97,30 @@ public enum ClusterScripts {
     return {0, waiting, score or '', found}
     """)
 
+  /// The same of one queue whose members are ticks: one whose lock is held stays where it is.
+  ///
+  /// KEYS: in-flight hash, queue. ARGV: field, owner prefix, owner suffix, ttl in ms, lock prefix, group, index of the last member to look at,
+  /// prefix of the queues. Answer as of `take`.
+  package static let takeTick = marked(
+    """
+    \(bringBack)
+    local found = bringBack(KEYS[1], ARGV[1], ARGV[8])
+    local members = redis.call('ZRANGE', KEYS[2], 0, ARGV[7], 'WITHSCORES')
+    local owner = ARGV[2] .. ARGV[6] .. ARGV[3]
+    for i = 1, #members, 2 do
+      local member, score, lock = members[i], members[i + 1], ARGV[5] .. members[i]
+      if redis.call('SET', lock, owner, 'PX', ARGV[4], 'NX') then
+        redis.call('ZREM', KEYS[2], member)
+        redis.call('HSET', KEYS[1], ARGV[1], ARGV[6] .. '\\t' .. score .. '\\t' .. lock .. '\\t' .. owner .. '\\t' .. member)
+        local head = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+        return {1, member, score, ARGV[6], redis.call('ZCARD', KEYS[2]), head[2] or '', found}
+      end
+    end
+    return {0, redis.call('ZCARD', KEYS[2]), members[2] or '', found}
+    """)
+
   /// What waits. KEYS: queues. Answer: {waiting, lowest score or an empty text}.
-  static let waiting = RedisScript(
+  package static let waiting = RedisScript(
     """
     local waiting, lowest = 0, nil
     for _, queue in ipairs(KEYS) do
@@ -111,7 +134,7 @@ public enum ClusterScripts {
     """)
 
   /// Ends a job: its lock is deleted, or kept for a while. KEYS: in-flight hash, lock. ARGV: field, owner, hold in ms (0 = delete).
-  static let finish = marked(
+  package static let finish = marked(
     """
     redis.call('HDEL', KEYS[1], ARGV[1])
     if redis.call('GET', KEYS[2]) ~= ARGV[2] then
@@ -123,7 +146,7 @@ public enum ClusterScripts {
     """)
 
   /// Puts a job back that was taken and not started. KEYS: in-flight hash, lock, queue. ARGV: field, owner, score, member.
-  static let putBack = marked(
+  package static let putBack = marked(
     """
     redis.call('HDEL', KEYS[1], ARGV[1])
     if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
@@ -136,7 +159,7 @@ public enum ClusterScripts {
   /// the last of a tick's chunks, then fours of queue, score, member and the member's lock. Answer: how many were added, -1 = the lock is not
   /// ours any more, -2 = the tick was queued before. A tick is noted with its last chunk: a failure in the middle leaves it to be done again.
   /// A later boundary that the leader knows of is no other leader's run, but a clock that was set back; what is no number counts as nothing.
-  static let enqueue = marked(
+  package static let enqueue = marked(
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
     if KEYS[2] then
@@ -156,7 +179,7 @@ public enum ClusterScripts {
 
   /// Keeps locks of running jobs. KEYS: locks. ARGV: ttl in ms, then the owners. Answer: for each lock 1 = ours, else its owner.
   /// A missing lock is taken again: it lapsed or the server lost it, and the job still runs.
-  static let renew = marked(
+  package static let renew = marked(
     """
     local result = {}
     for i, lock in ipairs(KEYS) do
@@ -175,7 +198,7 @@ public enum ClusterScripts {
 
   /// Ends a hold, unless a job of the same node runs under it: a slot that takes the job again has the same owner's name.
   /// KEYS: in-flight hash, lock. ARGV: owner.
-  static let releaseHold = marked(
+  package static let releaseHold = marked(
     """
     if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
     for _, note in ipairs(redis.call('HVALS', KEYS[1])) do
@@ -185,7 +208,7 @@ public enum ClusterScripts {
     """)
 
   /// Takes or renews a lock, the master's for one. KEYS: lock. ARGV: owner, ttl in ms. Answer: 1 = ours, else the owner.
-  static let own = marked(
+  package static let own = marked(
     """
     local owner = redis.call('GET', KEYS[1])
     if owner and owner ~= ARGV[1] then return owner end
@@ -195,7 +218,7 @@ public enum ClusterScripts {
 
   /// The same for the master lock, and what the server holds under a key that it should never lose; the node's mark lives on. KEYS: master
   /// lock, memory, mark. ARGV: owner, ttl in ms, the mark's ttl. Answer: {owner, or empty = ours; the memory or an empty text}.
-  static let claim = marked(
+  package static let claim = marked(
     """
     redis.call('PEXPIRE', KEYS[3], ARGV[3])
     local memory = redis.pcall('GET', KEYS[2]) or ''
@@ -212,7 +235,7 @@ public enum ClusterScripts {
   /// A job was handed out that runs already, since its lock was gone: the lock is the running job's again. KEYS: in-flight hash, lock,
   /// queue. ARGV: field and owner of the duplicate, owner of the job that runs, ttl in ms, score with which the member waits on (empty = it
   /// does not), member.
-  static let lockAgain = marked(
+  package static let lockAgain = marked(
     """
     redis.call('HDEL', KEYS[1], ARGV[1])
     local owner = redis.call('GET', KEYS[2])
@@ -222,7 +245,7 @@ public enum ClusterScripts {
     """)
 
   /// Gives the master lock back. KEYS: master lock. ARGV: owner.
-  static let abdicate = marked(
+  package static let abdicate = marked(
     """
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
     return 0
