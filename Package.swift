@@ -95,6 +95,13 @@ let package = Package(
       swiftSettings: strict),
     tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Core"]),
     tests("LayerTests", ["Fixture"]),
+    // Whole clusters in virtual time.
+    tests(
+      "SimulationTests",
+      [
+        "Simulation", "Supervisor", "PollerProc", "DiscoveryProc", "ServicesProc", "PingProc", "AlertingProc", "BillingProc",
+        "MaintenanceProc", "JobKit", "Database", "Redis", "Core", logging,
+      ]),
     // The same questions to the simulated servers and to real ones.
     tests("ConformanceTests", ["Simulation", "JobKit", "Database", "Redis", "Core", "Fixture", "RedisFixture", logging]),
     tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims", "JobKit", "MaintenanceProc"]),

@@ -39,6 +39,7 @@ final class SimulatedBackend: DatabaseBackend {
   private var epoch = 0
   private var settings: DatabaseSettings
   private var isOutdated = false
+  private var isDead = false
 
   private var loop: EventLoop { server.loop }
 
@@ -51,7 +52,14 @@ final class SimulatedBackend: DatabaseBackend {
 
   // MARK: From the loop
 
+  /// Its process is gone; what the server was asked already it carries out.
+  func die() {
+    isDead = true
+    queue = []
+  }
+
   func add(_ request: DatabaseRequest) {
+    guard !isDead else { return }
     queue.append(request)
     serve()
   }

@@ -51,6 +51,19 @@ public final class SimulatedDatabase {
     }
   }
 
+  /// The same for a process with a loop of its own: answers come there, and a dead process asks nothing more.
+  public func client(_ settings: DatabaseSettings, of process: SimulatedProcess, log: Logger) -> DatabaseClient {
+    backends.removeAll { $0.backend == nil }
+    return DatabaseClient(loop: process.loop, log: log) { client in
+      let backend = SimulatedBackend(server: self, settings) { [weak client, weak process] reply in
+        process?.post { client?.receive(reply) }
+      }
+      backends.append(Weak(backend: backend))
+      process.onDeath.append { [weak backend] in backend?.die() }
+      return backend
+    }
+  }
+
   // MARK: The clock
 
   /// Since 1970, by the server's clock.

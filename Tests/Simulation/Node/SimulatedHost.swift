@@ -7,7 +7,7 @@ public final class SimulatedHost: Host {
 
   private let type: TaskType
   private let machine: SimulatedMachine
-  private unowned let process: SimulatedProcess
+  private let process: SimulatedProcess
   public var directory = "/run/librenms"
   private var table: JobTable?
 
@@ -74,7 +74,7 @@ public final class SimulatedHost: Host {
   private final class Watch: ScriptWatch {
     let machine: SimulatedMachine
     let pid: Int32
-    unowned let process: SimulatedProcess
+    let process: SimulatedProcess
 
     init(_ machine: SimulatedMachine, _ pid: Int32, _ process: SimulatedProcess) {
       self.machine = machine

@@ -20,6 +20,7 @@ public final class SimulatedRedisPath {
   }
 
   public let server: SimulatedRedis
+  /// The client's. What is on its way to the server arrives on the server's loop, also when the client stands still or is gone.
   let loop: EventLoop
   /// Of one direction, drawn for each packet.
   public var latency: ClosedRange<Duration>
@@ -30,9 +31,12 @@ public final class SimulatedRedisPath {
   private var connectionCount = 0
   private var connections: [ObjectIdentifier: SimulatedRedisConnection] = [:]
 
-  public init(to server: SimulatedRedis, latency: ClosedRange<Duration> = .microseconds(50) ... .microseconds(400)) {
+  /// `loop`: of the client's process; nil = it is the server's.
+  public init(
+    to server: SimulatedRedis, loop: EventLoop? = nil, latency: ClosedRange<Duration> = .microseconds(50) ... .microseconds(400)
+  ) {
     self.server = server
-    loop = server.loop
+    self.loop = loop ?? server.loop
     self.latency = latency
   }
 
@@ -54,6 +58,12 @@ public final class SimulatedRedisPath {
   }
 
   public func cut() { isCut = true }
+
+  /// The client's process is gone: the kernel closes its connections, behind what was sent.
+  public func die() {
+    for connection in connections.values.sorted(by: { $0.number < $1.number }) { connection.abandon() }
+    connections = [:]
+  }
 
   /// `delivering`: what was sent meanwhile arrives, as the kernel sends it again, also for connections that were given up since.
   public func heal(delivering: Bool = true) {
@@ -85,11 +95,15 @@ public final class SimulatedRedisPath {
     return nextBreak
   }
 
+  enum Direction { case toServer, toClient }
+
   /// Does something at the far end of the path when a packet that leaves now has arrived, behind `last`, which becomes its arrival.
-  func carry(behind last: inout MonotonicTime, slowness: Duration = .zero, _ body: @escaping () -> Void) {
+  func carry(
+    _ direction: Direction, behind last: inout MonotonicTime, slowness: Duration = .zero, _ body: @escaping () -> Void
+  ) {
     last = max(last, loop.now + delay() + slowness)
-    loop.schedule(at: last) { [weak self] in
-      guard let self else { return }
+    // Not captured weakly: what is on its way arrives, whatever becomes of the client.
+    (direction == .toServer ? server.loop : loop).schedule(at: last) { [self] in
       if isCut { withheld.append(body) } else { body() }
     }
   }

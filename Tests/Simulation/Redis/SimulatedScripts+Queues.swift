@@ -112,8 +112,8 @@ extension SimulatedScripts {
     try run.requireMark()
     guard try run.get(1) == run.argument(1) else { return .integer(-1) }
     let hasTick = run.keyCount > 1
-    if hasTick, let last = try? run.keyspace.text(run.key(2)), let boundary = SimulatedScript.number(last) {
-      guard let asked = SimulatedScript.number(run.argument(3)) else { throw run.comparison(at: "boundary >= tonumber(ARGV[3])") }
+    if hasTick, let last = try? run.keyspace.text(run.key(2)), let boundary = SimulatedRedisScript.number(last) {
+      guard let asked = SimulatedRedisScript.number(run.argument(3)) else { throw run.comparison(at: "boundary >= tonumber(ARGV[3])") }
       if boundary >= asked, last != run.argument(5) { return .integer(-2) }
     }
     var added: Int64 = 0

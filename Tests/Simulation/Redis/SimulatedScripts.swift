@@ -3,9 +3,9 @@ import Redis
 
 /// The scripts of `ClusterScripts` in Swift, each beside its Lua's steps in the same order.
 enum SimulatedScripts {
-  typealias Run = SimulatedScript
+  typealias Run = SimulatedRedisScript
 
-  static let all: [(script: RedisScript, body: SimulatedScript.Body)] = [
+  static let all: [(script: RedisScript, body: SimulatedRedisScript.Body)] = [
     (ClusterScripts.setMark, setMark), (ClusterScripts.keepMark, keepMark), (ClusterScripts.releaseMark, releaseMark),
     (ClusterScripts.take, take), (ClusterScripts.takeTick, takeTick), (ClusterScripts.waiting, waiting),
     (ClusterScripts.finish, finish), (ClusterScripts.putBack, putBack), (ClusterScripts.enqueue, enqueue),

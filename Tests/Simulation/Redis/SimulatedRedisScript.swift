@@ -6,8 +6,8 @@ import Redis
 ///
 /// The scripts are written in Swift beside their Lua, step by step, so that a seed does not pay for an interpreter; the conformance tests
 /// run both. `call` is `redis.call`: a refusal ends the script, with the line of the Lua in its text, and what was written stays.
-final class SimulatedScript {
-  typealias Body = @Sendable (SimulatedScript) throws(SimulatedRefusal) -> RedisReply
+final class SimulatedRedisScript {
+  typealias Body = @Sendable (SimulatedRedisScript) throws(SimulatedRefusal) -> RedisReply
 
   let keyspace: SimulatedKeyspace
   private let server: SimulatedRedis
@@ -123,8 +123,8 @@ final class SimulatedScript {
 }
 
 extension SimulatedRedis {
-  private static let scripts: [String: (script: RedisScript, body: SimulatedScript.Body)] = {
-    var all: [String: (RedisScript, SimulatedScript.Body)] = [:]
+  private static let scripts: [String: (script: RedisScript, body: SimulatedRedisScript.Body)] = {
+    var all: [String: (RedisScript, SimulatedRedisScript.Body)] = [:]
     for entry in SimulatedScripts.all { all[entry.script.sha] = entry }
     return all
   }()
@@ -152,6 +152,6 @@ extension SimulatedRedis {
     }
     guard let found = Self.scripts[sha] else { preconditionFailure("a script that is not simulated: \(sha)") }
     let keys = words[3..<3 + Int(count)]
-    return try found.body(SimulatedScript(found.script, server: self, keys: keys, arguments: words[keys.endIndex...]))
+    return try found.body(SimulatedRedisScript(found.script, server: self, keys: keys, arguments: words[keys.endIndex...]))
   }
 }

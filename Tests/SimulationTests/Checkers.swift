@@ -1,0 +1,143 @@
+import Core
+import Glibc
+import JobKit
+import Logging
+import Simulation
+
+/// The promises of the dispatcher, held against what the world sees. The first violation ends the world.
+final class Checkers {
+  private struct Run {
+    var node: String
+    var startedAt: MonotonicTime
+    var endedAt: MonotonicTime?
+    var succeeded = false
+  }
+
+  private let scenario: Scenario
+  weak var world: World?
+  private(set) var violation: String?
+  private var running: [String: [Int32: Run]] = [:]
+  private var last: [String: Run] = [:]
+  private(set) var runs = 0
+  private(set) var loudLines = 0
+  private var healedAt: MonotonicTime?
+  private var polledSince: Set<Int64> = []
+  /// Times at which a lock may be lost without a fault of ours, until when.
+  private var lenientUntil = MonotonicTime(nanoseconds: 0)
+
+  init(_ scenario: Scenario) { self.scenario = scenario }
+
+  func violated(_ text: @autoclosure () -> String) {
+    guard violation == nil else { return }
+    let text = text()
+    violation = text
+    world?.trace.note("VIOLATION: \(text)")
+  }
+
+  /// The servers forget, or a node can't reach them for longer than a lock lives: two may work on one device for so long.
+  func lenient(for duration: Duration) {
+    guard let world else { return }
+    lenientUntil = max(lenientUntil, world.clock.now + duration)
+  }
+
+  func healed() {
+    healedAt = world?.clock.now
+    polledSince = []
+  }
+
+  // MARK: Scripts
+
+  func started(_ node: String, _ script: SimulatedScript, at now: MonotonicTime) {
+    runs += 1
+    let key = "\(script.type.rawValue) \(script.payload)"
+    // Maintenance is each node's own.
+    let name = script.type == .maintenance ? "\(node) \(key)" : key
+    let others = running[name] ?? [:]
+    if now >= lenientUntil, let (_, other) = others.min(by: { $0.key < $1.key }) {
+      violated("\(key) is begun on \(node) while it runs on \(other.node) since \(seconds(now - other.startedAt)) s")
+    }
+    if now >= lenientUntil, let before = last[name], before.succeeded, let period = scenario.period(of: script.type) {
+      // Ticks and timed work are begun where the clock says, polls from the end.
+      let gap = now - before.startedAt
+      if gap < period / 2, before.endedAt != nil {
+        violated("\(key) is begun on \(node) \(seconds(gap)) s after its last run on \(before.node), of a period of \(seconds(period)) s")
+      }
+    }
+    running[name, default: [:]][script.identity.pid] = Run(node: node, startedAt: now)
+    if script.type == .poller, let id = Int64(script.payload) { polledSince.insert(id) }
+  }
+
+  func ended(_ node: String, _ script: SimulatedScript, _ status: ExitStatus, signal: Int32?, at now: MonotonicTime) {
+    let key = "\(script.type.rawValue) \(script.payload)"
+    let name = script.type == .maintenance ? "\(node) \(key)" : key
+    var run = running[name]?.removeValue(forKey: script.identity.pid) ?? Run(node: node, startedAt: script.startedAt)
+    run.endedAt = now
+    run.succeeded = status == .exited(0)
+    last[name] = run
+    if let signal, script.deadline.map({ now < $0 }) ?? true {
+      violated("\(key) on \(node) was ended by signal \(signal) before its limit")
+    }
+  }
+
+  func pythonPolled(_ id: Int64) { polledSince.insert(id) }
+
+  // MARK: Words
+
+  func said(_ name: String, _ level: Logger.Level, _ text: String) {
+    guard level >= .warning else { return }
+    loudLines += 1
+    if text.contains("is not understood") || text.contains("the child is killed: it sent") { violated("\(name) says: \(text)") }
+    if level == .critical, text.contains("job table was taken over") { violated("\(name) says: \(text)") }
+  }
+
+  // MARK: After the faults
+
+  func checkAllPolled() {
+    guard let world else { return }
+    let now = world.clock.now
+    let missing = scenario.devices.filter { device in
+      guard let current = world.database.tables[device.id], !current.isDisabled else { return false }
+      return !polledSince.contains(device.id)
+    }
+    if let first = missing.first {
+      violated(
+        "\(missing.count) devices were not polled within \(seconds(now - (healedAt ?? now))) s after the last fault, \(first.id) of group \(first.group) for one"
+      )
+    }
+    let limit = 60 + 60 * scenario.activeFaults.count * max(1, scenario.nodes.count)
+    if loudLines > limit { violated("\(loudLines) lines of warnings and errors for \(scenario.activeFaults.count) faults") }
+  }
+
+  /// All services were stopped: nothing of them is left.
+  func checkRest() {
+    guard let world else { return }
+    for node in world.nodes {
+      if node.isUp { return violated("\(node.machine.name) does not end within \(seconds(scenario.stopTime)) s") }
+      if node.exitCode != 0 { return violated("\(node.machine.name) ends with \(node.exitCode.map { "\($0)" } ?? "nothing")") }
+      if let script = node.machine.running.first {
+        return violated("\(node.machine.name) has ended, and \(script.type.rawValue) \(script.payload) runs")
+      }
+      for type in TaskType.allCases {
+        guard let table = node.machine.table(type) else { continue }
+        for slot in 0..<table.slotCount where table.word(slot).state != .free {
+          return violated(
+            "\(node.machine.name) has ended, and slot \(slot) of \(type.rawValue) is \(table.word(slot).state.map { "\($0)" } ?? "of an unknown state")"
+          )
+        }
+      }
+      if node.machine.processes.zombieCount > 0 {
+        return violated("\(node.machine.name) leaves \(node.machine.processes.zombieCount) zombies")
+      }
+    }
+    for key in world.redis.keys.sorted() {
+      if key.hasPrefix("librenms.inflight:"), let note = world.redis.fields(key).first {
+        return violated("a note is left in \(key): \(note)")
+      }
+      guard key.hasPrefix("librenms.lock:"), let left = world.redis.timeLeft(key) else { continue }
+      // Holds of failed devices live on.
+      if left > scenario.longestHold { return violated("\(key) is left for \(seconds(left)) s: \(world.redis.text(key) ?? "")") }
+    }
+  }
+
+  private func seconds(_ duration: Duration) -> String { "\((duration.inSeconds * 10).rounded() / 10)" }
+}

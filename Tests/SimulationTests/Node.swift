@@ -1,0 +1,230 @@
+import Core
+import Glibc
+import JobKit
+import Logging
+import Simulation
+
+@testable import AlertingProc
+@testable import BillingProc
+@testable import DiscoveryProc
+@testable import MaintenanceProc
+@testable import PingProc
+@testable import PollerProc
+@testable import ServicesProc
+@testable import Supervisor
+
+/// One node: a machine, the product's supervisor on it, and the product's children below.
+final class Node {
+  static let types: [TaskType: any SchedulerType] = [
+    .poller: PollerType(), .discovery: DiscoveryType(), .services: ServicesType(), .ping: PingType(), .alerting: AlertingType(),
+    .billing: BillingType(), .maintenance: MaintenanceType(),
+  ]
+
+  let index: Int
+  let machine: SimulatedMachine
+  let wall: WallOffset
+  unowned let world: World
+  var settings: Settings
+  /// All processes of the machine but scripts stand still.
+  var isFrozen = false
+  private(set) var process: SimulatedProcess?
+  private(set) var supervisor: Supervisor?
+  private(set) var children: [TaskType: Child] = [:]
+  /// The service was asked to stop and has ended with this code.
+  private(set) var exitCode: Int32?
+  private var host: NodeHost?
+
+  final class Child {
+    let process: SimulatedProcess
+    let port: SimulatedChildPort
+    let path: SimulatedRedisPath
+    var runtime: ChildRuntime?
+
+    init(_ process: SimulatedProcess, _ port: SimulatedChildPort, _ path: SimulatedRedisPath) {
+      self.process = process
+      self.port = port
+      self.path = path
+    }
+  }
+
+  init(_ index: Int, _ world: World, _ settings: Settings) {
+    self.index = index
+    self.world = world
+    self.settings = settings
+    wall = WallOffset(world.wall.value)
+    machine = SimulatedMachine(name: settings.pollerName, loop: world.loop)
+    machine.witness = world
+  }
+
+  var isUp: Bool { process?.isAlive ?? false }
+
+  /// systemd starts the service.
+  func start() {
+    guard !isUp else { return }
+    exitCode = nil
+    let process = SimulatedProcess(name: "\(machine.name)/supervisor", parent: 1, loop: world.makeLoop(wall), processes: machine.processes)
+    machine.processes.subreaper = process.pid
+    let host = NodeHost(self, process)
+    self.host = host
+    self.process = process
+    var options = Supervisor.Options()
+    options.log = world.logger(process.name)
+    let supervisor = Supervisor(loop: process.loop, host: host, options)
+    supervisor.onEnd = { [weak self, weak process] code in
+      self?.exitCode = code
+      process?.exit(code)
+    }
+    process.onDeath.append { [weak self] in
+      // Its descriptors close with it.
+      if let supervisor = self?.supervisor { self?.world.retain(supervisor) }
+      self?.supervisor = nil
+      self?.host = nil
+    }
+    self.supervisor = supervisor
+    world.add(process, self)
+    process.post { [weak supervisor] in supervisor?.start() }
+  }
+
+  func stop() { if let process { machine.processes.signal(process.pid, SIGTERM) } }
+  func reload() { if let process { machine.processes.signal(process.pid, SIGHUP) } }
+  func kill() { process?.kill() }
+
+  fileprivate func startChild(_ type: TaskType, parent: SimulatedProcess) throws(SystemError) -> (pid: Int32, port: any SupervisorPort) {
+    guard let schedulerType = Self.types[type] else { throw SystemError("find \(type.executable)", number: ENOENT) }
+    guard !machine.refusesForks else { throw SystemError("fork", number: EAGAIN) }
+    let process = SimulatedProcess(
+      name: "\(machine.name)/\(type.rawValue)", parent: parent.pid, loop: world.makeLoop(wall), processes: machine.processes)
+    let connection = SimulatedConnection(supervisor: parent.loop, child: process.loop)
+    let path = SimulatedRedisPath(to: world.redis, loop: process.loop)
+    let child = Child(process, connection.childPort, path)
+    let host = SimulatedHost(type, machine, process)
+    let log = world.logger(process.name)
+    let surroundings = ChildRuntime.Surroundings(
+      loop: process.loop, port: connection.childPort, host: host, log: log, pid: process.pid, applyToLog: { _ in },
+      makeDatabase: { [unowned world] settings in
+        world.database.client(settings, of: process, log: log)
+      },
+      makeLink: { path.makeLink(settings: $0, name: type.executable, log: log) },
+      makeDuty: { type == .maintenance ? NodeDuty($0) : nil })
+    let runtime = ChildRuntime(schedulerType, surroundings) { [weak process] in process?.exit($0) }
+    child.runtime = runtime
+    process.onDeath.append { [weak self, weak child] in
+      guard let self, let child else { return }
+      child.path.die()
+      child.port.close()
+      child.runtime = nil
+      if children[type] === child { children[type] = nil }
+      world.retain(child)
+    }
+    children[type] = child
+    world.add(process, self)
+    // It has to be loaded and to come up.
+    process.post(after: .milliseconds(world.dice(3...30))) { [weak runtime] in runtime?.hello() }
+    return (process.pid, connection.supervisorPort)
+  }
+}
+
+/// The supervisor's kernel.
+final class NodeHost: SupervisorHost {
+  private unowned let node: Node
+  private let process: SimulatedProcess
+  private var processes: SimulatedProcesses { node.machine.processes }
+  private let manager = Manager()
+
+  init(_ node: Node, _ process: SimulatedProcess) {
+    self.node = node
+    self.process = process
+  }
+
+  var pid: Int32 { process.pid }
+  var base: String { node.settings.base }
+  var onSignal: ((Int32) -> Void)? {
+    didSet { process.onSignal = { [weak self] in self?.onSignal?($0) } }
+  }
+
+  func startChild(_ type: TaskType) throws(SystemError) -> (pid: Int32, port: any SupervisorPort) {
+    try node.startChild(type, parent: process)
+  }
+
+  func startResolver() throws(SystemError) -> (pid: Int32, port: any ResolverPort) {
+    let port = Resolver()
+    let helper = processes.start(parent: pid) { [weak port] _ in port?.close() }
+    let report = ResolverReport.resolved(settings: node.settings, entries: [], notes: [])
+    process.post(after: .milliseconds(node.world.dice(200...600))) { [processes] in
+      guard processes.isAlive(helper) else { return }
+      port.onMessage?(.report(report))
+      port.onClose?(.ended(pendingBytes: 0))
+      processes.end(helper.pid, .exited(0))
+    }
+    return (helper.pid, port)
+  }
+
+  func kill(_ pid: Int32) { processes.signal(pid, SIGKILL) }
+  func killGroup(_ pid: Int32) { processes.signalGroup(pid, SIGKILL) }
+
+  func signal(_ process: ProcessIdentity, _ number: Int32) {
+    guard processes.isAlive(process), let found = processes.find(process.pid) else { return }
+    if found.group == process.pid { processes.signalGroup(process.pid, number) } else { processes.signal(process.pid, number) }
+  }
+
+  func nextEnded() -> EndedProcess? {
+    processes.nextEnded(of: pid).map { EndedProcess(process: $0.process, group: $0.group, status: $0.status) }
+  }
+
+  func reap(_ pid: Int32) -> Bool { processes.reap(pid, by: self.pid) }
+  func nextStopped() -> Int32? { processes.nextStopped(of: pid) }
+  func isAlive(_ process: ProcessIdentity) -> Bool { processes.isAlive(process) }
+  func script(pid: Int32) -> ProcessIdentity? { processes.find(pid).map(\.process).flatMap { processes.isAlive($0) ? $0 : nil } }
+  func jobTable(_ type: TaskType) -> JobTable? { node.machine.table(type) }
+
+  func applyLimits(_ settings: Settings, _ resident: @escaping (_ pid: Int32, _ session: Int32) -> ControlGroupPlan.Resident)
+    -> ScriptLimits
+  { ScriptLimits() }
+
+  // MARK: Places and files
+
+  var runtimeDirectory: String { "/run/librenms" }
+  var isRuntimeDirectoryInPlace: Bool { true }
+  func restoreRuntimeDirectory() throws(RuntimePlace.Refusal) {}
+  func openOperatorSocket(_ serve: @escaping OperatorService) throws(SystemError) -> any OperatorEntrance { Entrance() }
+  var baseIdentity: FileIdentity? { FileIdentity(device: 1, inode: 2) }
+
+  func lookAtBase(_ known: FileIdentity?, _ done: @escaping (BaseLook) -> Void) -> SystemError? {
+    process.post(after: .milliseconds(1)) { done(BaseLook(directory: FileIdentity(device: 1, inode: 2))) }
+    return nil
+  }
+
+  func touch(_ path: String, _ done: @escaping (SystemError?) -> Void) -> SystemError? {
+    process.post(after: .milliseconds(1)) { done(nil) }
+    return nil
+  }
+
+  func lookAtLog(_ path: String, _ done: @escaping (LogWatchdogPolicy.Finding) -> Void) -> SystemError? {
+    process.post(after: .milliseconds(1)) { done(.missing("the simulation has none")) }
+    return nil
+  }
+
+  var serviceManager: (any ServiceManager)? { manager }
+
+  private final class Resolver: ResolverPort {
+    var onMessage: ((ResolverMessage) -> Void)?
+    var onClose: ((FrameChannel.Closing) -> Void)?
+
+    func close() {
+      onMessage = nil
+      onClose = nil
+    }
+  }
+
+  private final class Entrance: OperatorEntrance {
+    let isInPlace = true
+    func close() {}
+  }
+
+  private final class Manager: ServiceManager {
+    let address = "@simulation"
+    let watchdogInterval: Duration? = .seconds(60)
+    let microseconds = 1
+    func send(_ text: String) -> SystemError? { nil }
+  }
+}

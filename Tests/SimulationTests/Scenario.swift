@@ -1,0 +1,134 @@
+import Core
+import Simulation
+
+/// Everything that a seed decides before the world begins: nodes, devices, settings, how long scripts take, and the faults with their times.
+struct Scenario {
+  let seed: UInt64
+  /// Until the faults are healed.
+  let duration: Duration
+  private(set) var nodes: [Settings] = []
+  private(set) var starts: [Duration] = []
+  private(set) var pythonNode: Settings?
+  private(set) var devices: [SimulatedDevice] = []
+  private(set) var faults: [Fault] = []
+  /// Places in `faults`; shrinking takes some away.
+  var active: [Int] = []
+  private(set) var replicaLag = Duration.milliseconds(50)
+  /// Seconds a poll takes at least and at most, in the usual case.
+  private var pollTime = 0.2...4.0
+
+  var activeFaults: [Fault] { active.map { faults[$0] } }
+
+  /// The longest period of polling that is in force at any time.
+  private(set) var pollPeriod = Duration.seconds(60)
+  private let base: Settings
+
+  /// `faultCount`: nil = what the seed says.
+  init(seed: UInt64, duration: Duration = .seconds(3600), deviceCount: Int? = nil, faultCount: Int? = nil) {
+    self.seed = seed
+    self.duration = duration
+    var generator = SeededGenerator(seed: seed)
+    func dice(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+
+    var base = Settings(base: "/opt/librenms", nodeID: "", pollerName: "")
+    let ownNodes = [1, 2, 3, 3, 3, 2][dice(0...5)]
+    let hasPython = ownNodes > 1 && dice(0...2) == 0
+    base.isClustered = ownNodes > 1 || dice(0...1) == 0
+    base.distributed = base.isClustered
+    pollPeriod = .seconds([30, 60, 60, 120, 300][dice(0...4)])
+    base[.poller].frequency = pollPeriod
+    base[.poller].workers = dice(2...24)
+    base[.discovery].frequency = .seconds([600, 1200, 1800][dice(0...2)])
+    base[.discovery].workers = dice(1...8)
+    base[.services].frequency = .seconds([60, 120, 300][dice(0...2)])
+    base[.services].workers = dice(1...8)
+    base[.ping].enabled = dice(0...1) == 0
+    base[.ping].frequency = .seconds(60)
+    base[.alerting].frequency = .seconds([30, 60][dice(0...1)])
+    base[.billing].frequency = .seconds([60, 300][dice(0...1)])
+    base.billingCalculateFrequency = .seconds([60, 120][dice(0...1)])
+    base[.maintenance].enabled = dice(0...3) == 0
+    base[.maintenance].frequency = .seconds(1800)
+    base.pollerDownRetry = .seconds([10, 30, 60][dice(0...2)])
+    for type in TaskType.allCases {
+      var limits = TypeLimits(for: type)
+      limits.jobTimeout = .seconds([45, 120, 300][dice(0...2)])
+      base.limits[type] = limits
+    }
+    let groups = dice(0...2) == 0 ? [0, 1] : [0]
+    base.groups = groups
+    self.base = base
+    for index in 0..<ownNodes {
+      var settings = base
+      settings.nodeID = "node-\(index)"
+      settings.pollerName = "n\(index)"
+      nodes.append(settings)
+      starts.append(.milliseconds(dice(0...5000)))
+    }
+    if hasPython {
+      var settings = base
+      settings.nodeID = "python"
+      settings.pollerName = "py"
+      pythonNode = settings
+    }
+
+    let wanted = deviceCount ?? dice(10...200)
+    // What the workers can do, with room for failures.
+    let workers = base[.poller].workers * ownNodes
+    let most = max(4, Int(Double(workers) * pollPeriod.inSeconds / 2.1 / 3))
+    for id in 1...min(wanted, most) {
+      var device = SimulatedDevice(id: Int64(id), group: groups[dice(0...groups.count - 1)])
+      device.hasServices = dice(0...4) == 0
+      device.isDisabled = dice(0...30) == 0
+      // Some were never polled; the others at some time before the world began.
+      if dice(0...9) > 0 {
+        device.lastPolled = 1_790_000_000 - Int64(dice(1...600))
+        device.lastPolledTaken = Double(dice(200...4000)) / 1000
+        device.lastDiscovered = 1_790_000_000 - Int64(dice(1...1200))
+        device.lastDiscoveredTaken = Double(dice(500...9000)) / 1000
+      }
+      devices.append(device)
+    }
+
+    replicaLag = .milliseconds(dice(1...2000))
+    let minutes = Int(duration.inSeconds / 60)
+    let count = faultCount ?? (minutes == 0 ? 0 : dice(0...max(1, minutes / 3)))
+    for _ in 0..<count {
+      let at = Duration.milliseconds(dice(10_000...max(11_000, Int(duration.inSeconds * 1000) - 60_000)))
+      faults.append(Fault(at: at, kind: .draw(nodes: ownNodes, isClustered: base.isClustered, using: &generator)))
+    }
+    faults.sort { $0.at < $1.at }
+    active = Array(faults.indices)
+  }
+
+  func period(of type: TaskType) -> Duration? {
+    switch type {
+    case .maintenance: nil
+    // One queue with two clocks.
+    case .billing: nil
+    case .discovery: nil
+    default: base[type].frequency
+    }
+  }
+
+  /// `dice`: 0 to 999,999.
+  func duration(of type: TaskType, _ payload: String, dice: Int) -> Duration {
+    let share = Double(dice) / 1_000_000
+    let isSlow = dice % 40 == 0
+    switch type {
+    case .poller: return .milliseconds(Int64((isSlow ? 4 + share * 10 : 0.2 + share * 3.8) * 1000))
+    case .discovery: return .milliseconds(Int64((0.5 + share * (isSlow ? 40 : 9)) * 1000))
+    case .services: return .milliseconds(Int64((0.1 + share * 2) * 1000))
+    case .ping: return .milliseconds(Int64((0.5 + share * 5) * 1000))
+    case .alerting: return .milliseconds(Int64((0.2 + share * (isSlow ? 20 : 3)) * 1000))
+    case .billing: return .milliseconds(Int64((0.2 + share * (isSlow ? 20 : 3)) * 1000))
+    case .maintenance: return .milliseconds(Int64((5 + share * 60) * 1000))
+    }
+  }
+
+  /// Enough for two periods after locks of the last fault have lapsed.
+  var healingTime: Duration { pollPeriod * 2 + max(pollPeriod, .seconds(60)) + .seconds(400) }
+  /// The longest script that may run when the services are stopped.
+  var stopTime: Duration { .seconds(400) }
+  var longestHold: Duration { max(pollPeriod, base[.discovery].frequency, base[.services].frequency) + .seconds(60) }
+}
