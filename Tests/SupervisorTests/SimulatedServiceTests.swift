@@ -234,9 +234,9 @@ import Testing
     #expect(scene.exitCode == 0)
     #expect(scene.host.processes.zombieCount == 0)
     #expect(scene.host.entrance?.isInPlace == false)
-    let count = scene.trace.lines.count
+    let (lines, messages) = (scene.trace.lines.count, scene.host.manager.heard.count)
     try scene.run(.seconds(60))
-    #expect(scene.trace.lines.count == count, "nothing of it runs any more")
+    #expect(scene.trace.lines.count == lines && scene.host.manager.heard.count == messages, "nothing of it runs any more")
   }
 
   @Test func aSecondSignalEndsTheScripts() throws {
@@ -268,6 +268,7 @@ import Testing
     let scene = Scene()
     try scene.startUp()
     let script = try scene.host.startScript(.poller, limit: .seconds(3600))
+    let helper = scene.host.processes.start(parent: script.pid, leads: false) { _ in }
     // Within its first minute: the next one starts after a second.
     scene.host.processes.signal(try scene.script(.poller).process.pid, SIGKILL)
     try scene.run(.milliseconds(500))
@@ -275,6 +276,7 @@ import Testing
     try scene.run(.seconds(3))
     let told = try scene.script(.poller).received.first
     #expect(told == .reaped(pid: script.pid, startTime: script.startTime, status: .exited(6)))
+    #expect(!scene.host.processes.isAlive(helper), "what it left in its group ends with it")
     #expect(scene.host.processes.zombieCount == 0)
   }
 
