@@ -12,8 +12,6 @@ import Testing
     // Commands and one-shots, which have no loop.
     "OperatorClient.swift", "ReportPort.swift", "Resolution.swift", "ScriptRunner.swift",
   ]
-  /// Files of loops that do not ask their loop yet. To be emptied.
-  private static let unconverted: Set<String> = ["JobTables.swift"]
   private static let words = [".now", ".random(", "randomElement", "shuffle"]
   /// Who may be asked: `loop.now`, and the database's clock in the text of a statement.
   private static let askable = ["loop", "poller", "ServerZone"]
@@ -34,10 +32,9 @@ import Testing
     for file in SourceFile.all(below: "Sources", endings: [".swift"]) {
       if let line = file.lines.first(where: Self.isSuspect) { found[file.name] = "\(file.path): \(line)" }
     }
-    let listed = Self.known.union(Self.unconverted)
-    let new = found.filter { !listed.contains($0.key) }.values.sorted()
+    let new = found.filter { !Self.known.contains($0.key) }.values.sorted()
     #expect(new.isEmpty, "ask the loop (loop.now, loop.wall, loop.random): \(new)")
-    let stale = listed.subtracting(found.keys).sorted()
+    let stale = Self.known.subtracting(found.keys).sorted()
     #expect(stale.isEmpty, "listed without need: \(stale)")
   }
 

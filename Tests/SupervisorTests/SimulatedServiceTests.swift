@@ -9,14 +9,16 @@ import Testing
 @Suite struct SimulatedServiceTests {
   /// One supervisor on one simulated machine.
   private final class Scene {
-    let poller = SimulatedPoller()
+    let poller: SimulatedPoller
     let loop: EventLoop
     let trace: LogTrace
     let host: SimulatedSupervisorHost
     private(set) var supervisor: Supervisor?
     private(set) var exitCode: Int32?
 
-    init(seed: UInt64 = 1, _ settings: Settings = Scene.settings()) {
+    /// `uptime`: of the machine.
+    init(seed: UInt64 = 1, uptime: Duration = .seconds(1), _ settings: Settings = Scene.settings()) {
+      poller = SimulatedPoller(now: MonotonicTime(nanoseconds: uptime.nanoseconds))
       loop = EventLoop(poller: poller, generator: SeededGenerator(seed: seed))
       trace = LogTrace(loop: loop)
       host = SimulatedSupervisorHost(loop: loop, reports: [Scene.resolved(settings)])
@@ -291,6 +293,22 @@ import Testing
     try scene.run(.seconds(3))
     #expect(!scene.host.processes.isAlive(script))
     #expect(scene.lines("it is over its limit, and its child is away").count == 1)
+  }
+
+  @Test func aChildsTermCountsWhenItIsGone() throws {
+    // Longer than the machine of the test has been up: the table's times are the simulation's.
+    let scene = Scene(uptime: .seconds(4000 * 86400))
+    try scene.startUp()
+    let script = try scene.host.startScript(.poller, limit: .seconds(1))
+    try scene.run(.seconds(2))
+    scene.host.tables[.poller]?.setTerminated(0, at: scene.loop.now)
+    scene.host.behaviours[.poller] = .exits(1)
+    scene.host.processes.signal(try scene.script(.poller).process.pid, SIGKILL)
+    try scene.run(.milliseconds(4500))
+    #expect(scene.host.processes.isAlive(script))
+    try scene.run(.seconds(2))
+    #expect(!scene.host.processes.isAlive(script), "KILL, 5 s after the child's TERM")
+    #expect(scene.lines("it is over its limit, and its child is away").isEmpty, "not another TERM")
   }
 
   @Test func aKilledSupervisorTakesItsChildrenAlongAndAnotherBegins() throws {

@@ -11,6 +11,7 @@ struct JobTables {
   }
 
   let host: any SupervisorHost
+  let loop: EventLoop
 
   /// Slots with a process that lives. What a slot of garbage says about deadlines and jobs is not believed.
   func running(_ type: TaskType) -> [Job] { look(type) ?? [] }
@@ -32,7 +33,7 @@ struct JobTables {
       }
       guard host.isAlive(process) else { continue }
       jobs.append(
-        Job(type: type, slot: slot, process: process, record: table.record(slot), terminatedAt: table.terminatedAt(slot, now: .now)))
+        Job(type: type, slot: slot, process: process, record: table.record(slot), terminatedAt: table.terminatedAt(slot, now: loop.now)))
     }
     return jobs
   }

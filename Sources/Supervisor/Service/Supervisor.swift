@@ -82,7 +82,7 @@ final class Supervisor {
     healthFile = HealthFile(host: host, log: log)
     logWatchdog = LogWatchdog(host: host, log: log)
     loader = ConfigurationLoader(loop: loop, host: host, log: log)
-    tables = JobTables(host: host)
+    tables = JobTables(host: host, loop: loop)
     baseWatch = BaseWatch(host: host, log: log)
     enforcer = DeadlineEnforcer(host: host, tables: tables, log: log)
     watchdog = WatchdogPolicy(now: startedAt.sinceBoot)
