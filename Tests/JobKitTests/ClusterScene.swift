@@ -122,6 +122,22 @@ final class LogLines: LogHandler, Sendable {
   func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
 }
 
+/// One poll that waits in the queue of a server that has not forgotten anything: device 7, in group 0.
+struct OneDevice {
+  static let queue = "librenms.queue:poller:0"
+  static let lock = "librenms.lock:poller.device.7"
+  static let note = "librenms.inflight:\(ClusterScene.uuid)"
+
+  let server: RedisServer
+
+  init() throws {
+    server = try RedisServer()
+    // Whoever leads a server without it waits for the other nodes.
+    try server.command("SET", "librenms.memory", "before")
+    try server.command("ZADD", Self.queue, "5", "7")
+  }
+}
+
 extension RedisServer {
   /// The way to the server, if need be as a user to whom the ACL forbids scripts.
   func settings(withScripts: Bool) throws -> RedisSettings {

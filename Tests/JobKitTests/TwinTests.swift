@@ -6,15 +6,11 @@ import Testing
 
 /// Two services with one node's name: a container that is replaced start-first, a cloned machine. Each has a job table of its own.
 @Suite(.serialized) struct TwinTests {
-  private let queue = "librenms.queue:poller:0"
-  private let lock = "librenms.lock:poller.device.7"
+  private let queue = OneDevice.queue
+  private let lock = OneDevice.lock
   private let server: RedisServer
 
-  init() throws {
-    server = try RedisServer()
-    try server.command("SET", "librenms.memory", "before")
-    try server.command("ZADD", queue, "5", "7")
-  }
+  init() throws { server = try OneDevice().server }
 
   private func twin(_ number: UInt64, withScripts: Bool = true, lifetime: Duration = .seconds(15)) throws -> ClusterScene {
     try ClusterScene(try server.settings(withScripts: withScripts), number: number, markLifetime: lifetime)
@@ -86,7 +82,7 @@ import Testing
     #expect(first.take() == .unavailable)
     #expect(!first.coordinator.leads)
     #expect(try server.command("GET", lock) == again.owner)
-    #expect(try server.command("HLEN", "librenms.inflight:\(ClusterScene.uuid)") == "1")
+    #expect(try server.command("HLEN", OneDevice.note) == "1")
   }
 
   /// The same job table: a child that was killed and is there again.

@@ -6,16 +6,12 @@ import Testing
 
 /// The lock of a running job is gone from Redis (evicted, deleted by hand), so whoever leads queues its device again.
 @Suite(.serialized) struct VanishedLockTests {
-  private let queue = "librenms.queue:poller:0"
-  private let lock = "librenms.lock:poller.device.7"
-  private let note = "librenms.inflight:\(ClusterScene.uuid)"
+  private let queue = OneDevice.queue
+  private let lock = OneDevice.lock
+  private let note = OneDevice.note
   private let server: RedisServer
 
-  init() throws {
-    server = try RedisServer()
-    try server.command("SET", "librenms.memory", "before")
-    try server.command("ZADD", queue, "5", "7")
-  }
+  init() throws { server = try OneDevice().server }
 
   private func scene(withScripts: Bool = true, keepsTicks: Bool = false) throws -> ClusterScene {
     let scene = try ClusterScene(try server.settings(withScripts: withScripts), ttl: .seconds(900), keepsTicks: keepsTicks)
@@ -50,6 +46,24 @@ import Testing
     #expect(other.item.payload == "8")
     scene.coordinator.finish(running, hold: nil)
     #expect(scene.turn { (try? server.command("EXISTS", lock)) == "0" })
+  }
+
+  /// A flush, or tracking that has just come up: the notes of all jobs are read while the duplicate's is still there.
+  @Test(arguments: [true, false])
+  func aLookAtTheNotesDoesNotQueueTheDuplicateAgain(withScripts: Bool) throws {
+    let scene = try scene(withScripts: withScripts)
+    guard case .job(let running)? = scene.take(slot: 3) else { return #expect(Bool(false), "7 waits") }
+    for _ in 0..<3 {
+      try losesItsLock(scene)
+      // Its first answer comes before that of the take, so the notes are asked for before the duplicate's is taken away.
+      scene.coordinator.told(nil)
+      #expect(scene.take(slot: 0) == .empty)
+      scene.turn(for: .milliseconds(50))
+      #expect(try server.command("GET", lock) == running.owner)
+      #expect(try server.command("HKEYS", note) == "poller:3")
+      #expect(try server.command("EXISTS", queue) == "0")
+    }
+    #expect(!scene.lines.all.contains { $0.contains("back in the queue") }, "\(scene.lines.all)")
   }
 
   /// A predecessor's, which this one has never taken itself.

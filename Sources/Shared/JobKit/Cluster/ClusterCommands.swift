@@ -189,14 +189,14 @@ final class ClusterCommands {
   }
 
   /// Gives the lock of a job that runs back to it: the lock was gone, and so the job was handed out again.
-  func lockAgain(_ running: TakenJob, insteadOf duplicate: TakenJob, ttl: Duration, keepsMember: Bool) {
+  func lockAgain(_ running: TakenJob, insteadOf duplicate: TakenJob, ttl: Duration, keepsMember: Bool, _ done: @escaping () -> Void) {
     let (item, field) = (duplicate.item, names.field(duplicate.slot))
     let (queue, score) = (names.queue(item.group), text(item.score))
     let arguments = [field, duplicate.owner, running.owner, milliseconds(ttl), keepsMember ? score : "", item.payload]
-    eval(ClusterScripts.lockAgain, [names.inFlight, running.lock, queue], arguments, { _ in }) { [weak self] in
+    eval(ClusterScripts.lockAgain, [names.inFlight, running.lock, queue], arguments, { _ in done() }) { [weak self] in
       guard let self else { return }
       ifOwner(duplicate, { _ in }) { [self] in link.send(["SET", running.lock, running.owner, "PX", milliseconds(ttl)]) { _ in } }
-      link.send(["HDEL", names.inFlight, field]) { _ in }
+      link.send(["HDEL", names.inFlight, field]) { _ in done() }
       if keepsMember { link.send(["ZADD", queue, "NX", score, item.payload]) { _ in } }
     }
   }

@@ -35,7 +35,8 @@ extension RedisCoordinator {
     commands.putBack(underItsKey(job)) { [weak self] _ in self?.ended(job.slot) }
   }
 
-  private func ended(_ slot: Int) {
+  /// The server has what was told about this slot's job.
+  func ended(_ slot: Int) {
     let left = (ending[slot] ?? 1) - 1
     ending[slot] = left > 0 ? left : nil
   }

@@ -108,7 +108,9 @@ extension RedisCoordinator {
   private func ranAlready(
     _ running: TakenJob, _ duplicate: TakenJob, _ owner: SlotOwner, _ ttl: Duration, _ answer: @escaping (TakeResult) -> Void
   ) {
-    commands.lockAgain(running, insteadOf: duplicate, ttl: ttl, keepsMember: keepsTicks)
+    // A reconciliation that has read the duplicate's note must not take it for a lost job.
+    ending[duplicate.slot, default: 0] += 1
+    commands.lockAgain(running, insteadOf: duplicate, ttl: ttl, keepsMember: keepsTicks) { [weak self] in self?.ended(duplicate.slot) }
     let now = loop.now
     if lostLockSaidAt.map({ now - $0 > Self.lostLockPause }) ?? true {
       lostLockSaidAt = now
