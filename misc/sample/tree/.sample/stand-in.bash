@@ -12,6 +12,7 @@
 #   memory=MIB          hold so much of it, growing 8 MiB at a time         burn=SECONDS     of CPU time
 #   exception=1         die of an exception in the middle, and end with 0 all the same
 #   no_write=1          write nothing to the database              no_journal=1         write nothing to the journal
+#   cache=DRIVER        of the settings: file, database, or array = none        cache_seconds=N      kept so long, whatever CONFIG_CACHE_TTL says
 
 # Failing writes end the script with 255, as php-cli does, instead of by a signal.
 trap '' PIPE
@@ -20,7 +21,8 @@ began=$EPOCHREALTIME
 mariadb_client=(mariadb "--defaults-file=$base/.sample/client.cnf" --batch --skip-column-names)
 
 declare -A how=([sleep]=1 [jitter]=0 [exit]='' [down]=0 [fail_percent]=0 [output_bytes]=0 [ignore_term]=0 [grandchildren]=0 [offset]=0
-  [no_write]=0 [no_journal]=0 [memory]=0 [burn]=0 [truncate]=0 [warning]=0 [exception]=0)
+  [no_write]=0 [no_journal]=0 [memory]=0 [burn]=0 [truncate]=0 [warning]=0 [exception]=0
+  [cache]=file [cache_seconds]='')
 
 # Reads the behaviour files of this job; unknown keys are an error, since a misspelt one would make a test pass for nothing.
 read_behaviour() {
