@@ -104,7 +104,7 @@ let package = Package(
       ]),
     // The same questions to the simulated servers and to real ones.
     tests("ConformanceTests", ["Simulation", "JobKit", "Database", "Redis", "Core", "Fixture", "RedisFixture", logging]),
-    tests("IntegrationTests", ["Fixture", "RedisFixture", "Core", "CLinuxShims", "JobKit", "MaintenanceProc"]),
+    tests("IntegrationTests", ["Fixture", "HangingMount", "RedisFixture", "Core", "CLinuxShims", "JobKit", "MaintenanceProc"]),
     tests("FixtureTests", ["Fixture"]),
     // What `make install` puts where, and the units under a real systemd.
     tests("InstallTests", ["Fixture"]),
@@ -112,6 +112,8 @@ let package = Package(
 
     // Real servers and sample directories for tests and measurements; no part of the product.
     .target(name: "ClockStep", path: "Tests/ClockStep", cSettings: strictC),
+    // A file server that has stopped.
+    .executableTarget(name: "HangingMount", path: "Tests/HangingMount", cSettings: strictC),
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),
     .target(name: "Fixture", dependencies: ["CFixture"], path: "Tests/Fixture", swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["Fixture", "RedisFixture"], path: "Tests/bench", swiftSettings: strict),
