@@ -17,12 +17,23 @@ extension ClusterTests {
       }
     }
 
-    @Test func aDistributedPollerOnARedisClusterEndsWithExitCode2() throws {
-      try Cluster.play(nodes: 1, redis: try RedisServer(arguments: ["--cluster-enabled", "yes"])) { cluster in
+    /// Without slots it refuses every key, as if it were down; with all of them it looks well until a step touches two.
+    @Test(arguments: [false, true])
+    func aDistributedPollerOnARedisClusterEndsWithExitCode2(hasAllSlots: Bool) throws {
+      let redis = try RedisServer(arguments: ["--cluster-enabled", "yes"])
+      if hasAllSlots {
+        try redis.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        #expect(try eventually(within: .seconds(10)) { try redis.command("CLUSTER", "INFO").contains("cluster_state:ok") })
+      }
+      try Cluster.play(nodes: 1, redis: redis) { cluster in
+        try cluster.database.addDevices(5)
         try cluster.start()
-        #expect(cluster.nodes[0].dispatcher?.wait(.seconds(30)) == .exited(2))
+        let ending = cluster.nodes[0].dispatcher?.wait(.seconds(30))
+        #expect(ending == .exited(2), "\(cluster.journal.runs("poller").count) polls")
         let errors = cluster.nodes[0].errors
         #expect(errors.contains("is in cluster mode") && errors.contains("distributed_poller"), "\(errors)")
+        let validated = try cluster.nodes[0].command("validate")
+        #expect(validated.ending == .exited(1) && validated.output.contains("cluster mode"), "\(validated)")
       }
     }
 
@@ -33,6 +44,19 @@ extension ClusterTests {
         try cluster.startAndAwaitWork()
         #expect(cluster.lines("Redis does not answer", of: 0) == 1)
         #expect(eventually(within: .seconds(10)) { cluster.journal.ids("poller").count == 5 })
+      }
+    }
+
+    @Test(arguments: [["EVAL"], ["EVAL", "EVALSHA"]])
+    func aServerWithoutTheCommandsForScriptsIsEnough(names: [String]) throws {
+      let redis = try RedisServer(arguments: names.flatMap { ["--rename-command", $0, ""] })
+      try Cluster.play(nodes: 1, redis: redis, sleep: "0") { cluster in
+        try cluster.database.addDevices(5)
+        try cluster.start()
+        #expect(eventually(within: .seconds(20)) { cluster.journal.ids("poller").count == 5 }, "\(cluster.journal.ids("poller"))")
+        let errors = cluster.nodes[0].errors.split(separator: "\n").filter { $0.contains(" ERROR: ") }
+        #expect(errors.isEmpty, "\(errors)")
+        #expect(cluster.lines("Redis refuses scripts", of: 0) == cluster.children(of: 0), "said once by each child")
       }
     }
 
