@@ -166,9 +166,11 @@ extension IntegrationTests {
         try Scene.play(pollingOnly.with(["service_loglevel": "WARNING"]), sleep: "0") { scene in
           try scene.server.addDevices(1)
           scene.node.arguments = flags
+          scene.node.environment["DISPATCHER_POLER_NICE"] = "1"
           try scene.startAndAwaitWork()
           scene.stopOrderly()
           let lines = scene.node.errors.split(separator: "\n")
+          #expect(lines.count { $0.contains("WARNING: ") && $0.contains("did you mean DISPATCHER_POLLER_NICE?") } == 1, "\(lines)")
           #expect(lines.contains { $0.contains("librenms-dispatcher INFO: ") } == talks, "\(lines)")
           #expect(!lines.contains { $0.contains("ready: ") || $0.contains("configuration read") }, "the setting decides from then on")
           let time = try Regex("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8},[0-9]{3} librenms-")

@@ -104,6 +104,40 @@ extension IntegrationTests {
       }
     }
 
+    /// Latin-1 and a byte that no UTF-8 has, a cut sequence, an overlong slash with a surrogate, a name that is no text, and text beside them.
+    @Test func scriptsGetTheBytesThatTheServiceGot() throws {
+      let given: [[UInt8]] = [
+        Array("ODD_A=p".utf8) + [0xE4, 0x73, 0x73, 0xFF], Array("ODD_B=".utf8) + [0xE2, 0x82],
+        Array("ODD_C=".utf8) + [0xC0, 0xAF, 0xED, 0xA0, 0x80],
+        Array("ODD_".utf8) + [0xF6] + Array("=x".utf8), Array("ODD_E=pässwörd".utf8),
+      ]
+      try Scene.play(pollingOnly, sleep: "0") { scene in
+        let (path, seen) = (scene.node.base + "/lnms", scene.node.base + "/seen")
+        #expect(rename(path, path + ".original") == 0)
+        // What the kernel gave it, before a shell could drop what is no name.
+        try writeText(
+          """
+          #!/usr/bin/env bash
+          base=${BASH_SOURCE[0]%/*}
+          if [[ $1 == device:poll ]]; then LC_ALL=C grep -z -a '^ODD_' /proc/$$/environ | LC_ALL=C sort -z >"$base/seen"; fi
+          exec "$base/lnms.original" "$@"
+
+          """, to: path, mode: 0o755)
+        try scene.server.addDevices(1)
+        let entries = given.map { entry in entry.map { "\\x" + String(Int($0) + 0x100, radix: 16).dropFirst() }.joined() }
+        scene.node.starter =
+          [
+            "perl", "-e",
+            "for (splice @ARGV, 0, \(given.count)) { my ($n, $v) = split /=/, eval \"\\\"$_\\\"\"; $ENV{$n} = $v } exec @ARGV or die",
+          ] + entries
+        try scene.startAndAwaitWork()
+        let ended = eventually(within: .seconds(10)) { scene.node.journal.runs("poller").contains { $0.end != nil } }
+        scene.stopOrderly()
+        let found = (readBytes(seen) ?? []).split(separator: 0).map(Array.init)
+        #expect(ended && Set(found) == Set(given), "\(found)")
+      }
+    }
+
     @Test(arguments: [
       ("exec \"$0\" status --base $'/opt/p\\xe4ss'", "argument 3, '/opt/p\\xe4ss', has bytes that are no UTF-8"),
       ("exec \"$0\" $'\\e[31m'", "'\\x1b[31m' is not a command"),
