@@ -15,8 +15,14 @@ extension IntegrationTests {
         try scene.node.behave("discovery", "sleep=0.2 no_write=1")
         // A device that is down keeps its time as well, and is tried again after the setting for that.
         try scene.node.behave("poller.6", "down=1 sleep=0.1")
+        // Of another zone than the database, as a script whose clock is wrong; and a time that the database itself puts back.
+        try scene.node.behave("poller.4", "sleep=0.2 offset=7200")
+        try scene.node.behave("poller.5", "sleep=0.2")
         try scene.server.addDevices(6)
         try scene.server.query("UPDATE devices SET last_discovered = NULL WHERE device_id = 1")
+        try scene.server.administer(
+          "CREATE TRIGGER librenms.still BEFORE UPDATE ON librenms.devices FOR EACH ROW "
+            + "SET NEW.last_polled = IF(NEW.device_id = 5, OLD.last_polled, NEW.last_polled)")
         let began = try scene.startAndAwaitWork()
         pause(.seconds(13))
         // "Rediscover" of the web UI, right after a discovery of a device that had been discovered before.
