@@ -8,7 +8,7 @@ extension IntegrationTests {
       case stayedDue = "were polled with success and stayed due in the database"
       case future = "ahead of the database's NOW()"
       case slow = "ping: 95 of 100 scripts take up to"
-      case group = "no living node polls poller group 9 (1 device)"
+      case group = "no living node polls poller groups 9 (1 device), 12 (1 device)"
       case cron = "cron starts what this dispatcher starts, too"
       case step = "service_poller_frequency is 60 s (config dump) but rrd.step is 300 s"
     }
@@ -41,12 +41,14 @@ extension IntegrationTests {
         try node.behave("poller.6", "offset=-7200")
         try scene.server.query("UPDATE devices SET poller_group = 9 WHERE device_id = 5")
         try scene.server.query("UPDATE devices SET poller_group = 8 WHERE device_id = 7")
-        // Group 8 has a living node; of the two that name group 9 one is dead, and one does not poll.
+        try scene.server.query("UPDATE devices SET poller_group = 12 WHERE device_id = 8")
+        // Group 8 has a living node; of the two that name group 9 one is dead, and one does not poll; "1 2" is no list, and not group 12.
         try scene.server.query(
           """
           INSERT INTO poller_cluster (node_id, poller_name, poller_groups, last_report, master, poller_enabled) VALUES
             ('n8', 'n8', '7, 8', NOW() + INTERVAL 1 HOUR, 0, NULL), ('dead', 'dead', '9', NOW() - INTERVAL 1 HOUR, 0, 1),
-            ('lazy', 'lazy', '9', NOW() + INTERVAL 1 HOUR, 0, 0)
+            ('lazy', 'lazy', '9', NOW() + INTERVAL 1 HOUR, 0, 0),
+            ('odd', 'odd', '1 2', NOW() + INTERVAL 1 HOUR, 0, 1)
           """)
         try node.behave("ping", "sleep=4")
         try scene.startAndAwaitWork()
@@ -64,6 +66,13 @@ extension IntegrationTests {
         #expect(try node.command("status").output.contains("\nwarning: "))
         let example = warnings(scene).first { $0.contains(Warning.stayedDue.rawValue) } ?? ""
         #expect(example.contains("device 1 among them (its last_polled is 72"), "two hours behind: \(example)")
+
+        // Their devices get a node again; nobody waits ten minutes for the next look to take the warning away.
+        try scene.server.query("UPDATE devices SET poller_group = 0 WHERE device_id IN (5, 8)")
+        let isMended = try eventually(within: .seconds(45), every: .seconds(1)) {
+          try !shown(scene).contains { $0.contains(Warning.group.rawValue) }
+        }
+        #expect(isMended && count(scene, "every poller group with devices has a node again") == 1, "\((try? shown(scene)) ?? [])")
 
         for id in 1...4 { try node.behave("poller.\(id)", "sleep=1") }
         let over = "poller: devices are no longer due at once after a success"
