@@ -70,7 +70,7 @@ extension IntegrationTests {
         // Their devices get a node again; nobody waits ten minutes for the next look to take the warning away.
         try scene.server.query("UPDATE devices SET poller_group = 0 WHERE device_id IN (5, 8)")
         let isMended = try eventually(within: .seconds(45), every: .seconds(1)) {
-          try !shown(scene).contains { $0.contains(Warning.group.rawValue) }
+          try !shown(scene).contains { $0.contains("no living node polls") }
         }
         #expect(isMended && count(scene, "every poller group with devices has a node again") == 1, "\((try? shown(scene)) ?? [])")
 
