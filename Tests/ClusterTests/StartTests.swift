@@ -77,6 +77,9 @@ extension ClusterTests {
         progress("without scripts: \(journal.runs("poller").count) polls, longest interval \(seconds(worst))")
         #expect(worst < 25)
         for index in cluster.nodes.indices {
+          let ready = cluster.nodes[index].errors.split(separator: "\n").filter { $0.contains(" ready: ") }
+          #expect(
+            ready.count == 1 && ready.allSatisfy { !$0.contains("no redis") }, "children that are connecting are not without it: \(ready)")
           let said = cluster.lines("Redis refuses scripts", of: index)
           #expect(said == cluster.children(of: index), "said once by each child: \(said)")
         }
