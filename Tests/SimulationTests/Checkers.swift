@@ -11,6 +11,7 @@ final class Checkers {
     var startedAt: MonotonicTime
     var endedAt: MonotonicTime?
     var succeeded = false
+    var wallEnd: Duration?
   }
 
   private let scenario: Scenario
@@ -18,6 +19,7 @@ final class Checkers {
   private(set) var violation: String?
   private var running: [String: [Int32: Run]] = [:]
   private var last: [String: Run] = [:]
+  private var ticks: [String: (window: Int64, tokens: Int)] = [:]
   private(set) var runs = 0
   private(set) var loudLines = 0
   private var healedAt: MonotonicTime?
@@ -56,15 +58,37 @@ final class Checkers {
     if now >= lenientUntil, let (_, other) = others.min(by: { $0.key < $1.key }) {
       violated("\(key) is begun on \(node) while it runs on \(other.node) since \(seconds(now - other.startedAt)) s")
     }
-    if now >= lenientUntil, let before = last[name], before.succeeded, let period = scenario.period(of: script.type) {
-      // Ticks and timed work are begun where the clock says, polls from the end.
-      let gap = now - before.startedAt
-      if gap < period / 2, before.endedAt != nil {
-        violated("\(key) is begun on \(node) \(seconds(gap)) s after its last run on \(before.node), of a period of \(seconds(period)) s")
-      }
-    }
+    if script.type == .poller { checkPeriod(key, node, at: now) }
+    checkTick(key, node, script, isWaiting: !others.isEmpty, at: now)
     running[name, default: [:]][script.identity.pid] = Run(node: node, startedAt: now)
     if script.type == .poller, let id = Int64(script.payload) { polledSince.insert(id) }
+  }
+
+  /// What has done its work is not begun again within half of its period.
+  private func checkPeriod(_ key: String, _ node: String, at now: MonotonicTime) {
+    guard now >= lenientUntil, let before = last[key], before.succeeded, let period = scenario.period(of: key) else { return }
+    let gap = now - before.startedAt
+    if gap < period / 2 {
+      violated("\(key) is begun on \(node) \(seconds(gap)) s after its last run on \(before.node), of a period of \(seconds(period)) s")
+    }
+  }
+
+  /// Each tick once: a start takes one, and a boundary brings one, never more than one at hand. A run that had to wait for its predecessor comes
+  /// after the next boundary, so there may be two then. Ticks of a Python leader are remembered by nobody.
+  private func checkTick(_ key: String, _ node: String, _ script: SimulatedScript, isWaiting: Bool, at now: MonotonicTime) {
+    guard scenario.pythonNode == nil, script.type != .poller, script.type != .discovery, let period = scenario.period(of: key), let world
+    else { return }
+    let window = Int64(world.loop.wall.inSeconds / period.inSeconds)
+    var bucket = ticks[key] ?? (window, 2)
+    let mayWait = script.type == .services || last[key].map { Int64(($0.wallEnd ?? .zero).inSeconds / period.inSeconds) >= window } ?? true
+    bucket.tokens = min(mayWait ? 2 : 1, bucket.tokens + Int(window - bucket.window))
+    bucket.window = window
+    bucket.tokens -= 1
+    if bucket.tokens < 0 {
+      if now >= lenientUntil { violated("\(key) is begun on \(node) twice for one tick of \(seconds(period)) s") }
+      bucket.tokens = 0
+    }
+    ticks[key] = bucket
   }
 
   func ended(_ node: String, _ script: SimulatedScript, _ status: ExitStatus, signal: Int32?, at now: MonotonicTime) {
@@ -72,6 +96,7 @@ final class Checkers {
     let name = script.type == .maintenance ? "\(node) \(key)" : key
     var run = running[name]?.removeValue(forKey: script.identity.pid) ?? Run(node: node, startedAt: script.startedAt)
     run.endedAt = now
+    run.wallEnd = world?.loop.wall
     run.succeeded = status == .exited(0)
     last[name] = run
     if let signal, script.deadline.map({ now < $0 }) ?? true {

@@ -101,13 +101,12 @@ struct Scenario {
     active = Array(faults.indices)
   }
 
-  func period(of type: TaskType) -> Duration? {
-    switch type {
-    case .maintenance: nil
-    // One queue with two clocks.
-    case .billing: nil
-    case .discovery: nil
-    default: base[type].frequency
+  /// Of a job by its type and payload; nil = it keeps none.
+  func period(of key: String) -> Duration? {
+    switch key.split(separator: " ").first.flatMap({ TaskType(rawValue: String($0)) }) {
+    case nil, .maintenance, .discovery: nil
+    case .billing: key.hasSuffix("calculate") ? base.billingCalculateFrequency : base[.billing].frequency
+    case .some(let type): base[type].frequency
     }
   }
 
