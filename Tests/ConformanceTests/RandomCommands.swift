@@ -65,7 +65,10 @@ struct RandomCommands {
     switch Int.random(in: 0..<24, using: &dice) {
     case 0: return ["GET", right(Self.locks + Self.others)]
     case 1: return ["SET", lock(), one(of: owners), "PX", lifetime(), "NX"]
-    case 2: return ["SET", right(Self.locks + Self.others), one(of: owners), "PX", lifetime()]
+    case 2:
+      // Python nodes give seconds.
+      let rest = isTrue(0.2) ? ["EX", one(of: ["600", "9223372036854775", "9223372036854775807", "0", "x"]), "NX"] : ["PX", lifetime()]
+      return ["SET", right(Self.locks + Self.others), one(of: owners)] + rest
     case 3: return ["SET", isTrue(0.2) ? one(of: Self.all) : lock(), one(of: owners), "XX", "PX", lifetime()]
     case 4: return ["SET", right(Self.others), one(of: ["5", "17", "x", " 12 ", "0x20"])]
     case 5: return ["DEL", isTrue(0.7) ? lock() : one(of: Self.all)]

@@ -83,23 +83,25 @@ extension SimulatedRedis {
 
   // MARK: Texts and all keys
 
-  /// SET key value [PX milliseconds] [NX|XX]
+  /// SET key value [PX milliseconds|EX seconds] [NX|XX]
   private func set(_ words: [String]) throws(SimulatedRefusal) -> RedisReply {
-    var lifetime: String?
+    var lifetime: (text: String, unit: Int64)?
     var (onlyNew, onlyOld) = (false, false)
     var index = 3
     while index < words.count {
       switch words[index] {
       case "NX" where !onlyOld: onlyNew = true
       case "XX" where !onlyNew: onlyOld = true
-      case "PX" where lifetime == nil && index + 1 < words.count:
+      case "PX", "EX":
+        guard lifetime == nil, index + 1 < words.count else { throw .syntax }
+        lifetime = (words[index + 1], words[index] == "EX" ? 1000 : 1)
         index += 1
-        lifetime = words[index]
       default: throw .syntax
       }
       index += 1
     }
-    return try keyspace.set(words[1], words[2], lifetime: lifetime, onlyNew: onlyNew, onlyOld: onlyOld) ? .text("OK") : .null
+    return try keyspace.set(words[1], words[2], lifetime: lifetime?.text, unit: lifetime?.unit ?? 1, onlyNew: onlyNew, onlyOld: onlyOld)
+      ? .text("OK") : .null
   }
 
   private func exists(_ keys: ArraySlice<String>, _ tracker: Session?) -> RedisReply {
@@ -247,14 +249,15 @@ extension SimulatedRedis {
 // MARK: - Steps that scripts take too
 
 extension SimulatedKeyspace {
-  /// False: it was there, or was not. Times in milliseconds as text, as they arrive.
+  /// False: it was there, or was not. Times are text, as they arrive; `unit`: milliseconds.
   func set(
-    _ key: String, _ text: String, lifetime: String?, onlyNew: Bool = false, onlyOld: Bool = false
+    _ key: String, _ text: String, lifetime: String?, unit: Int64 = 1, onlyNew: Bool = false, onlyOld: Bool = false
   ) throws(SimulatedRefusal) -> Bool {
     var end = Self.forever
     if let lifetime {
-      guard let milliseconds = SimulatedNumbers.integer(lifetime) else { throw .notAnInteger }
-      guard milliseconds > 0, milliseconds <= Int64.max - now else { throw .invalidExpiry("set") }
+      guard let count = SimulatedNumbers.integer(lifetime) else { throw .notAnInteger }
+      let (milliseconds, overflows) = count.multipliedReportingOverflow(by: unit)
+      guard count > 0, !overflows, milliseconds <= Int64.max - now else { throw .invalidExpiry("set") }
       end = now + milliseconds
     }
     guard !(onlyNew || onlyOld) || exists(key) == onlyOld else { return false }

@@ -189,7 +189,8 @@ public final class SimulatedRedis {
   /// Carries out what arrived, now or when the server goes on; `answer` is not called when the connection has ended before.
   func receive(_ packet: [[String]], _ session: Session, _ answer: @escaping ([RedisReply]) -> Void) {
     guard !isFrozen else { return held.append { [weak self] in self?.receive(packet, session, answer) } }
-    guard isRunning, session.isOpen else { return }
+    // The kernel answers for a process, or a connection, that is not there any more.
+    guard session.isOpen else { return session.connection?.resetByServer() ?? () }
     answer(execute(packet, session))
   }
 

@@ -54,7 +54,7 @@ final class SimulatedRedisConnection: RedisChannel {
   func open() {
     state = .connecting
     path.note(self, isOpen: true)
-    path.carry(.toServer, behind: &lastThere) { [weak self] in self?.arrived() }
+    path.carry(self, .toServer, behind: &lastThere) { [weak self] in self?.arrived() }
     connectTimer = loop.schedule(after: limits.connect) { [weak self] in
       guard let self else { return }
       let what = state == .connecting ? "not connected" : "connected, but no answer"
@@ -66,7 +66,7 @@ final class SimulatedRedisConnection: RedisChannel {
   private func arrived() {
     guard state == .connecting else { return }
     session = path.server.accept(self)
-    path.carry(.toClient, behind: &lastHere) { [weak self] in
+    path.carry(self, .toClient, behind: &lastHere) { [weak self] in
       guard let self, state == .connecting else { return }
       if session != nil { greet() } else { end(RedisError(.unreachable, "\(address): Connection refused")) }
     }
@@ -138,7 +138,7 @@ final class SimulatedRedisConnection: RedisChannel {
   /// Does something at the server when a packet has arrived there.
   private func carry(_ body: @escaping (SimulatedRedis.Session) -> Void) {
     guard let session else { return }
-    path.carry(.toServer, behind: &lastThere, slowness: max(.zero, lateUntil - loop.now)) { body(session) }
+    path.carry(self, .toServer, behind: &lastThere, slowness: max(.zero, lateUntil - loop.now)) { body(session) }
   }
 
   /// The server carries this out, and the connection is gone.
@@ -146,14 +146,14 @@ final class SimulatedRedisConnection: RedisChannel {
     carry { [self] session in
       if !packet.isEmpty { path.server.receive(packet, session) { _ in } }
       path.server.close(session)
-      path.carry(.toClient, behind: &lastHere) { [weak self] in self?.reset() }
+      path.carry(self, .toClient, behind: &lastHere) { [weak self] in self?.reset() }
     }
   }
 
   // MARK: What the server says
 
   private func answered(_ replies: [RedisReply]) {
-    path.carry(.toClient, behind: &lastHere, slowness: max(.zero, lateUntil - loop.now)) { [weak self] in
+    path.carry(self, .toClient, behind: &lastHere, slowness: max(.zero, lateUntil - loop.now)) { [weak self] in
       for reply in replies { self?.received(reply) }
     }
   }
@@ -173,7 +173,7 @@ final class SimulatedRedisConnection: RedisChannel {
 
   /// A message leaves the server.
   func push(_ message: RedisReply) {
-    path.carry(.toClient, behind: &lastHere) { [weak self] in
+    path.carry(self, .toClient, behind: &lastHere) { [weak self] in
       guard let self, state != .closed else { return }
       lastTraffic = loop.now
       probed = nil
@@ -182,7 +182,13 @@ final class SimulatedRedisConnection: RedisChannel {
   }
 
   /// The server's process, or its side of the connection, is gone.
-  func resetByServer() { path.carry(.toClient, behind: &lastHere) { [weak self] in self?.reset() } }
+  func resetByServer() { path.carry(self, .toClient, behind: &lastHere) { [weak self] in self?.reset() } }
+
+  /// What was on its way is lost for good, so nothing that follows it may arrive either.
+  func losePacket() {
+    if let session { path.server.close(session) }
+    path.carry(self, .toClient, behind: &lastHere) { [weak self] in self?.reset() }
+  }
 
   func reset() {
     if let session { path.server.close(session) }

@@ -27,7 +27,8 @@ public final class SimulatedRedisPath {
   /// Nothing gets through in either direction, and no connection ends with it.
   public private(set) var isCut = false
   private var nextBreak: Break?
-  private var withheld: [() -> Void] = []
+  private var withheld: [(connection: SimulatedRedisConnection, body: () -> Void)] = []
+  private(set) var isDead = false
   private var connectionCount = 0
   private var connections: [ObjectIdentifier: SimulatedRedisConnection] = [:]
 
@@ -59,19 +60,21 @@ public final class SimulatedRedisPath {
 
   public func cut() { isCut = true }
 
-  /// The client's process is gone: the kernel closes its connections, behind what was sent.
+  /// The client's process is gone: the kernel closes its connections, behind what was sent, and nobody is answered. A successor has a path
+  /// of its own.
   public func die() {
+    isDead = true
     for connection in connections.values.sorted(by: { $0.number < $1.number }) { connection.abandon() }
     connections = [:]
   }
 
-  /// `delivering`: what was sent meanwhile arrives, as the kernel sends it again, also for connections that were given up since.
+  /// `delivering`: what was sent meanwhile arrives, as the kernel sends it again, also for connections that were given up since. Otherwise
+  /// it is lost, and the connections that lost something end.
   public func heal(delivering: Bool = true) {
     isCut = false
     let waiting = withheld
     withheld = []
-    guard delivering else { return }
-    for body in waiting { body() }
+    for entry in waiting { if delivering { entry.body() } else { entry.connection.losePacket() } }
   }
 
   // MARK: Packets
@@ -97,14 +100,15 @@ public final class SimulatedRedisPath {
 
   enum Direction { case toServer, toClient }
 
-  /// Does something at the far end of the path when a packet that leaves now has arrived, behind `last`, which becomes its arrival.
+  /// Does something at the far end of the path when a packet of the connection that leaves now has arrived, behind `last`, which becomes its
+  /// arrival.
   func carry(
-    _ direction: Direction, behind last: inout MonotonicTime, slowness: Duration = .zero, _ body: @escaping () -> Void
+    _ connection: SimulatedRedisConnection, _ direction: Direction, behind last: inout MonotonicTime, slowness: Duration = .zero, _ body: @escaping () -> Void
   ) {
     last = max(last, loop.now + delay() + slowness)
     // Not captured weakly: what is on its way arrives, whatever becomes of the client.
     (direction == .toServer ? server.loop : loop).schedule(at: last) { [self] in
-      if isCut { withheld.append(body) } else { body() }
+      if isCut { withheld.append((connection, body)) } else { body() }
     }
   }
 }
@@ -128,7 +132,7 @@ final class SimulatedRedisDialer: RedisDialing {
     cancel()
     let current = generation
     path.loop.afterTurn { [weak self] in
-      guard let self, generation == current else { return }
+      guard let self, generation == current, !path.isDead else { return }
       let connection = SimulatedRedisConnection(path: path, limits: limits, name: name)
       visiting = connection
       connection.onReady = { [weak self, unowned connection] in
