@@ -158,7 +158,7 @@ public final class SimulatedRedis {
     trackers = [:]
     for (_, session) in open {
       session.isOpen = false
-      session.connection?.resetByServer()
+      session.connection?.endByServer()
     }
   }
 
@@ -190,7 +190,7 @@ public final class SimulatedRedis {
   func receive(_ packet: [[String]], _ session: Session, _ answer: @escaping ([RedisReply]) -> Void) {
     guard !isFrozen else { return held.append { [weak self] in self?.receive(packet, session, answer) } }
     // The kernel answers for a process, or a connection, that is not there any more.
-    guard session.isOpen else { return session.connection?.resetByServer() ?? () }
+    guard session.isOpen else { return session.connection?.endByServer() ?? () }
     answer(execute(packet, session))
   }
 

@@ -182,7 +182,7 @@ final class SimulatedRedisConnection: RedisChannel {
   }
 
   /// The server's process, or its side of the connection, is gone.
-  func resetByServer() { path.carry(self, .toClient, behind: &lastHere) { [weak self] in self?.reset() } }
+  func endByServer() { path.carry(self, .toClient, behind: &lastHere) { [weak self] in self?.reset("Server closed the connection") } }
 
   /// What was on its way is lost for good, so nothing that follows it may arrive either.
   func losePacket() {
@@ -190,9 +190,9 @@ final class SimulatedRedisConnection: RedisChannel {
     path.carry(self, .toClient, behind: &lastHere) { [weak self] in self?.reset() }
   }
 
-  func reset() {
+  func reset(_ reason: String = "Connection reset by peer") {
     if let session { path.server.close(session) }
-    end(RedisError(state == .connecting ? .unreachable : .lost, "\(address): Connection reset by peer"))
+    end(RedisError(state == .connecting ? .unreachable : .lost, "\(address): \(reason)"))
   }
 
   // MARK: Deadlines
