@@ -75,7 +75,9 @@ struct RandomCommands {
     case 6: return ["EXISTS", one(of: Self.all), one(of: Self.all)]
     case 7: return ["MGET", one(of: Self.all), one(of: Self.all)]
     case 8: return ["TYPE", one(of: Self.all)]
-    case 9: return ["PEXPIRE", one(of: Self.all), lifetime()]
+    case 9:
+      let seconds = one(of: ["600", "9223372036854775", "9223372036854775807", "-9223372036854775807", "0", "-1", "x"])
+      return isTrue(0.2) ? ["EXPIRE", one(of: Self.all), seconds] : ["PEXPIRE", one(of: Self.all), lifetime()]
     case 10: return ["PTTL", one(of: Self.all)]
     case 11: return ["ZADD", queue(), "NX", score(), one(of: members), score(), one(of: members)]
     case 12, 13: return ["ZADD", queue(), "NX", score(), one(of: members)]

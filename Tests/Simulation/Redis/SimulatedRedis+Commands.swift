@@ -13,7 +13,7 @@ extension SimulatedRedis {
   static func effect(of command: String) -> Effect {
     switch command {
     case "SET", "ZADD", "HSET", "RPUSH": .grows
-    case "DEL", "PEXPIRE", "ZREM", "ZPOPMIN", "HDEL", "FLUSHALL": .writes
+    case "DEL", "PEXPIRE", "EXPIRE", "ZREM", "ZPOPMIN", "HDEL", "FLUSHALL": .writes
     default: .none
     }
   }
@@ -62,7 +62,7 @@ extension SimulatedRedis {
     case "EXISTS": exists(words.dropFirst(), tracks ? session : nil)
     case "MGET": .array(words.dropFirst().map { key in (try? keyspace.text(key)).map { .text($0) } ?? .null })
     case "TYPE": .text(keyspace.kind(words[1]) ?? "none")
-    case "PEXPIRE": try expire(words)
+    case "PEXPIRE", "EXPIRE": try expire(words)
     case "PTTL": .integer(keyspace.timeLeft(words[1]))
     case "ZADD", "ZREM", "ZCARD", "ZSCORE", "ZPOPMIN", "ZRANGE": try sortedSetCommand(words)
     case "HGET", "HSET", "HDEL", "HGETALL", "RPUSH": try hashCommand(words)
@@ -114,7 +114,8 @@ extension SimulatedRedis {
   }
 
   private func expire(_ words: [String]) throws(SimulatedRefusal) -> RedisReply {
-    .integer(try keyspace.expire(words[1], in: words[2]) ? 1 : 0)
+    let isSeconds = words[0] == "EXPIRE"
+    return .integer(try keyspace.expire(words[1], in: words[2], unit: isSeconds ? 1000 : 1, command: words[0].lowercased()) ? 1 : 0)
   }
 
   /// SCAN cursor [MATCH pattern] [COUNT count]. The cursor is a place among the keys' hashes, so a key that is there all the time is found.
@@ -265,10 +266,13 @@ extension SimulatedKeyspace {
     return true
   }
 
-  func expire(_ key: String, in lifetime: String) throws(SimulatedRefusal) -> Bool {
-    guard let milliseconds = SimulatedNumbers.integer(lifetime) else { throw .notAnInteger }
+  func expire(
+    _ key: String, in lifetime: String, unit: Int64 = 1, command: String = "pexpire"
+  ) throws(SimulatedRefusal) -> Bool {
+    guard let count = SimulatedNumbers.integer(lifetime) else { throw .notAnInteger }
+    let (milliseconds, isTooLarge) = count.multipliedReportingOverflow(by: unit)
     let (end, overflows) = now.addingReportingOverflow(milliseconds)
-    guard !overflows else { throw .invalidExpiry("pexpire") }
+    guard !isTooLarge, !overflows else { throw .invalidExpiry(command) }
     return self.end(key, at: end)
   }
 

@@ -103,7 +103,8 @@ public final class SimulatedRedisPath {
   /// Does something at the far end of the path when a packet of the connection that leaves now has arrived, behind `last`, which becomes its
   /// arrival.
   func carry(
-    _ connection: SimulatedRedisConnection, _ direction: Direction, behind last: inout MonotonicTime, slowness: Duration = .zero, _ body: @escaping () -> Void
+    _ connection: SimulatedRedisConnection, _ direction: Direction, behind last: inout MonotonicTime, slowness: Duration = .zero,
+    _ body: @escaping () -> Void
   ) {
     last = max(last, loop.now + delay() + slowness)
     // Not captured weakly: what is on its way arrives, whatever becomes of the client.
