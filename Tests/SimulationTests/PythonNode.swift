@@ -63,6 +63,9 @@ final class PythonNode {
       guard due, world.redis.text("librenms.lock:poller.device.\(device.id)") == nil else { continue }
       world.redis.command("ZADD", "librenms.queue:poller:\(device.group)", "NX", "\(now)", "\(device.id)")
     }
+    for device in world.database.tables.devices where !device.isDisabled && device.lastDiscovered == nil {
+      world.redis.command("ZADD", "librenms.queue:discovery:\(device.group)", "NX", "\(now)", "\(device.id)")
+    }
     for type in [TaskType.services, .alerting, .ping] where settings[type].enabled { tick(type, now) }
   }
 
