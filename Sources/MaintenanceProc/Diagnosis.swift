@@ -1,6 +1,5 @@
 import Core
 import Database
-import Glibc
 import JobKit
 import Logging
 
@@ -25,6 +24,7 @@ final class Diagnosis {
   private let database: any NodeDatabase
   private let log: Logger
   private let leads: () -> Bool
+  private let machineLoad: () -> Double?
   private var warnings = ActiveWarnings()
   private let startedAt: MonotonicTime
   private var judgedAt: MonotonicTime?
@@ -37,12 +37,13 @@ final class Diagnosis {
   /// The database takes no writes, as seen at the last suspicion.
   private var isReadOnly = false
 
-  init(loop: EventLoop, database: any NodeDatabase, log: Logger, leads: @escaping () -> Bool) {
-    self.loop = loop
-    self.database = database
+  init(_ surroundings: ChildDutySurroundings) {
+    loop = surroundings.loop
+    database = surroundings.sql
     startedAt = loop.now
-    self.log = log
-    self.leads = leads
+    log = surroundings.log
+    leads = surroundings.leads
+    machineLoad = surroundings.machineLoad
   }
 
   /// What is wrong now, for the heartbeat.
@@ -99,7 +100,7 @@ final class Diagnosis {
   // MARK: Out of the heartbeats
 
   private func judge(_ settings: Settings, _ heartbeats: [TaskType: Heartbeat]) {
-    let load = MachineLoad.perProcessor()
+    let load = machineLoad()
     for type in TaskType.allCases where type != .maintenance {
       guard settings[type].enabled else {
         for kind in ["duration", "capacity", "stayed due"] { warnings.forget("\(kind) \(type.rawValue)") }
@@ -174,15 +175,5 @@ final class Diagnosis {
     guard case .failure(let error) = answer else { return }
     look.failed(passes: error.isOutage || error.isTransient)
     if !error.isOutage, !error.isTransient { log.debug("a look for faults failed: \(error)") }
-  }
-}
-
-/// How busy this machine is.
-enum MachineLoad {
-  /// The one-minute load average for each processor; nil = not known.
-  static func perProcessor() -> Double? {
-    let words = FileText.read("/proc/loadavg", limit: 128)?.split(separator: " ") ?? []
-    guard let load = words.first.flatMap({ Double($0) }) else { return nil }
-    return load / Double(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 }

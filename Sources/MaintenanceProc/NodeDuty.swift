@@ -36,7 +36,7 @@ final class NodeDuty: ChildDuty {
     leads = surroundings.leads
     send = surroundings.send
     settings = surroundings.settings
-    diagnosis = Diagnosis(loop: loop, database: database, log: log, leads: leads)
+    diagnosis = Diagnosis(surroundings)
   }
 
   func apply(_ settings: Settings) {

@@ -38,6 +38,8 @@ struct RandomTables {
     case 1, 2: nil
     case 3: 0
     case 4: pick([1e7, 1e12, 999_999.5])
+    // Whole ones meet the boundaries exactly.
+    case 5...12: Double(number(0...400))
     default: Double(number(0...400_000)) / 1000
     }
   }
@@ -75,9 +77,9 @@ struct RandomTables {
     pick([number(0...700), 180 + number(-1...1), 600 + number(-1...1), 40 + number(-1...1), -number(1...5000)])
   }
 
-  mutating func tables() -> SimulatedTables {
+  mutating func tables(devices: Int64 = 40) -> SimulatedTables {
     var tables = SimulatedTables()
-    for id in 1...Int64(40) where chance(60) { tables.set(device(id)) }
+    for id in 1...devices where chance(60) { tables.set(device(id)) }
     for node in Self.nodes where chance(60) { tables.cluster.append(clusterRow(node)) }
     return tables
   }
@@ -113,7 +115,7 @@ struct RandomTables {
     let item = item(in: tables)
     return chance(25)
       ? .presence(item)
-      : .device(item, time: pick([.polled, .discovered]), period: .seconds(pick([1, 59, 60, 300, 21_600])))
+      : .device(item, time: pick([.polled, .discovered]), period: .seconds(pick([1, 59, 60, 60, 300, 300, 21_600])))
   }
 
   mutating func endQuestion(_ tables: SimulatedTables) -> UnseenEndQuestion {
@@ -144,7 +146,7 @@ struct RandomTables {
         workers: number(0...64), frequency: number(1...86_400))
     }
     return NodeReport(
-      nodeID: pick(Self.nodes + ["z"]), name: chance(8) ? String(repeating: "n", count: 256) : "name", groups: "0,1",
+      nodeID: pick(Self.nodes + ["w", "x", "y", "z"]), name: chance(15) ? String(repeating: "n", count: 256) : "name", groups: "0,1",
       version: "librenms-dispatcher 2", isMaster: chance(50), rows: rows, staleMasterAge: chance(60) ? .seconds(pick([40, 20])) : nil)
   }
 }

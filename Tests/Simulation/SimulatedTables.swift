@@ -8,9 +8,6 @@ import JobKit
 /// Tests/ConformanceTests holds every answer against a real server. Simpler than there: texts are compared as they are written (a server takes
 /// `A` for `a`), equal rows come in the order of their ids, and figures that have no room in their column are no error.
 public struct SimulatedTables: Sendable {
-  /// After it a server's date arithmetic says NULL: 9999-12-31 23:59:59.
-  private static let lastInstant = 253_402_300_799.0
-
   public private(set) var devices: [SimulatedDevice] = []
   private var places: [Int64: Int] = [:]
   /// When the last poll of each device began, in the order of `devices`; infinite for one that is always due, or never.
@@ -119,8 +116,7 @@ public struct SimulatedTables: Sendable {
   private func discoveries(due: Double, soon: Double, _ groups: [Int]?, serviceAge: Double, _ now: Double) -> [DueJob] {
     func isOverdue(_ device: SimulatedDevice, _ limit: Double) -> Bool {
       guard let last = device.lastDiscovered else { return true }
-      let bound = now - limit + (device.lastDiscoveredTaken ?? 0)
-      return bound <= Self.lastInstant && Double(last) <= bound
+      return Double(last) <= now - limit + (device.lastDiscoveredTaken ?? 0)
     }
     let found = devices.filter { device in
       guard !device.isDisabled, groups?.contains(device.group) ?? true else { return false }

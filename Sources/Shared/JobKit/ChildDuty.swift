@@ -22,6 +22,8 @@ public struct ChildDutySurroundings {
   public var log: Logger
   /// This node dispatches for the cluster, or is alone.
   public var leads: () -> Bool
+  /// The load average for each processor; nil = not known.
+  public var machineLoad: () -> Double? = MachineLoad.perProcessor
   /// To the supervisor.
   public var send: (Upward) -> Void
 }
