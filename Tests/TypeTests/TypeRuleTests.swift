@@ -58,6 +58,32 @@ import Testing
     #expect(triggers(.billing) == [.tick(index: 0, period: .seconds(13)), .tick(index: 1, period: .seconds(14))])
   }
 
+  /// In a cluster the leader fills the queues of all groups.
+  @Test(arguments: [false, true]) func everyRuleAsksForTheWorkOfItsGroups(_ isClustered: Bool) {
+    var settings = settings(groups: [2, 5])
+    settings.isClustered = isClustered
+    settings[.poller].frequency = .seconds(299)
+    settings[.discovery].frequency = .seconds(21_599)
+    settings[.maintenance].enabled = true
+    settings.runsSchedule = true
+    let groups = isClustered ? nil : [2, 5]
+    let start = MonotonicTime(nanoseconds: 5)
+    let expected: [TaskType: [DueQuestion]] = [
+      .poller: [.polls(period: .seconds(299), lookAhead: .seconds(1), groups: groups)],
+      .discovery: [
+        .discoveries(period: .seconds(21_599), lookAhead: .seconds(10), groups: groups, serviceStartedAt: start),
+        .allDevices(groups: groups),
+      ],
+      .services: [.devicesWithServices(groups: groups)], .ping: [.deviceGroups(groups)],
+      .alerting: [.fixed(["alerts"], fromServer: true)],
+      .billing: [.fixed(["poll"], fromServer: true), .fixed(["calculate"], fromServer: true)],
+      .maintenance: [.fixed(["daily.sh"], fromServer: false), .fixed(["schedule:run"], fromServer: false)],
+    ]
+    for (type, scheduler) in allTypes {
+      #expect(scheduler.rules(settings, startedAt: start).map(\.question) == expected[type], "\(type)")
+    }
+  }
+
   @Test func namesOfRulesDiffer() {
     // They name the tick in Redis.
     for (type, scheduler) in allTypes {
@@ -103,6 +129,15 @@ import Testing
       #expect(allTypes[type]?.check(item(payload), settings()) == nil)
       #expect(allTypes[type]?.judge(item(payload), age: .zero) == nil)
     }
-    #expect(allTypes[.services]?.check(item("42"), settings()) != nil)
+    #expect(allTypes[.services]?.check(item("42"), settings()) == .presence(item("42")))
+    #expect(allTypes[.services]?.judge(item("42"), age: .seconds(9)) == nil, "LibreNMS notes no time for it")
+  }
+
+  @Test(arguments: [(TaskType.poller, DeviceTime.polled), (.discovery, .discovered)])
+  func devicesAreLookedUpAndJudgedByTheTimeOfTheirType(_ type: TaskType, _ time: DeviceTime) {
+    var settings = settings()
+    settings[type].frequency = .seconds(77)
+    #expect(allTypes[type]?.check(item("42"), settings) == .device(item("42"), time: time, period: .seconds(77)))
+    #expect(allTypes[type]?.judge(item("42"), age: .seconds(9)) == UnseenEndQuestion(item("42"), time: time, age: .seconds(9)))
   }
 }
