@@ -113,9 +113,17 @@ struct RandomTables {
 
   mutating func fitnessQuestion(_ tables: SimulatedTables) -> FitnessQuestion {
     let item = item(in: tables)
-    return chance(25)
-      ? .presence(item)
-      : .device(item, time: pick([.polled, .discovered]), period: .seconds(pick([1, 59, 60, 60, 300, 300, 21_600])))
+    if chance(20) { return .presence(item) }
+    let time = pick([DeviceTime.polled, .discovered])
+    var period = pick([1, 59, 60, 300, 21_600])
+    if chance(50), let device = Int64(item.payload).flatMap({ tables[$0] }),
+      let last = time == .polled ? device.lastPolled : device.lastDiscovered
+    {
+      // Begun just half of it ago.
+      let age = Double(now - last) + ((time == .polled ? device.lastPolledTaken : device.lastDiscoveredTaken) ?? 0)
+      if (2...100_000).contains(age) { period = 2 * (Int(age) - 1) + number(-1...1) }
+    }
+    return .device(item, time: time, period: .seconds(max(1, period)))
   }
 
   mutating func endQuestion(_ tables: SimulatedTables) -> UnseenEndQuestion {
