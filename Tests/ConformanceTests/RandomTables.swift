@@ -9,10 +9,15 @@ struct RandomTables {
 
   var generator: SeededGenerator
   var now: Int64
+  /// The periods of this world, in seconds: most devices are near the end of one.
+  private let pollPeriod: Int
+  private let discoveryPeriod: Int
 
   init(seed: UInt64) {
     generator = SeededGenerator(seed: seed)
     now = 1_700_000_000 + Int64.random(in: 0...100_000_000, using: &generator)
+    pollPeriod = [60, 300, 999].randomElement(using: &generator) ?? 300
+    discoveryPeriod = [60, 300, 21_600].randomElement(using: &generator) ?? 300
   }
 
   mutating func number(_ range: ClosedRange<Int>) -> Int { .random(in: range, using: &generator) }
@@ -25,35 +30,35 @@ struct RandomTables {
     var device = SimulatedDevice(id: id, group: pick(Self.groups))
     device.isDisabled = chance(15)
     device.status = pick([0, 1, 1, 1, 2])
-    device.lastPolledTaken = taken()
-    device.lastPolled = instant(taken: device.lastPolledTaken ?? 0, periods: [60, 300, 999])
-    device.lastDiscoveredTaken = taken()
-    device.lastDiscovered = instant(taken: device.lastDiscoveredTaken ?? 0, periods: [60, 300, 21_600])
+    device.lastPolledTaken = taken(pollPeriod)
+    device.lastPolled = instant(taken: device.lastPolledTaken ?? 0, period: pollPeriod)
+    device.lastDiscoveredTaken = taken(discoveryPeriod)
+    device.lastDiscovered = instant(taken: device.lastDiscoveredTaken ?? 0, period: discoveryPeriod)
     device.hasServices = chance(40)
     return device
   }
 
-  private mutating func taken() -> Double? {
+  private mutating func taken(_ period: Int) -> Double? {
     switch number(1...20) {
     case 1, 2: nil
     case 3: 0
     case 4: pick([1e7, 1e12, 999_999.5])
     // Whole ones meet the boundaries exactly.
-    case 5...12: Double(number(0...400))
+    case 5...12: Double(number(0...min(period, 400)))
     default: Double(number(0...400_000)) / 1000
     }
   }
 
   /// Often within seconds of what the due rules, the check under the lock and the judgement of an unseen end compare with.
-  private mutating func instant(taken: Double, periods: [Int]) -> Int64? {
+  private mutating func instant(taken: Double, period: Int) -> Int64? {
     let whole = Int64(min(taken, 1e6))
     switch number(1...20) {
     case 1, 2: return nil
     case 3: return 0
     case 4: return now + Int64(number(1...4000))
     case 5: return now + 60 + Int64(number(-1...1))
-    case 6...9: return now - Int64(pick(periods) / 2) + whole + Int64(number(-3...3))
-    case 10...16: return now - Int64(pick(periods)) + whole + Int64(number(-13...3))
+    case 6...9: return now - Int64(period / 2) + whole + Int64(number(-3...3))
+    case 10...16: return now - Int64(period) + whole + Int64(number(-8...12))
     default: return now - Int64(number(0...30_000))
     }
   }
@@ -91,9 +96,11 @@ struct RandomTables {
   /// One of every kind; the service was started this long before the clock's zero.
   mutating func dueQuestions(startedAt: MonotonicTime) -> [DueQuestion] {
     [
-      .polls(period: .seconds(pick([1, 2, 60, 300, 999])), lookAhead: .seconds(pick([0, 1, 5])), groups: groupFilter()),
+      .polls(
+        period: .seconds(pick([1, 2, pollPeriod, pollPeriod, pollPeriod])), lookAhead: .seconds(pick([0, 1, 5])), groups: groupFilter()),
       .discoveries(
-        period: .seconds(pick([60, 300, 21_600])), lookAhead: .seconds(pick([0, 10])), groups: groupFilter(), serviceStartedAt: startedAt),
+        period: .seconds(pick([60, discoveryPeriod, discoveryPeriod])), lookAhead: .seconds(pick([0, 10])), groups: groupFilter(),
+        serviceStartedAt: startedAt),
       .allDevices(groups: groupFilter()), .devicesWithServices(groups: groupFilter()), .deviceGroups(groupFilter()),
       .fixed(["daily.sh"], fromServer: chance(50)),
     ]
@@ -115,7 +122,7 @@ struct RandomTables {
     let item = item(in: tables)
     if chance(20) { return .presence(item) }
     let time = pick([DeviceTime.polled, .discovered])
-    var period = pick([1, 59, 60, 300, 21_600])
+    var period = pick([1, 59, pollPeriod, discoveryPeriod])
     if chance(50), let device = Int64(item.payload).flatMap({ tables[$0] }),
       let last = time == .polled ? device.lastPolled : device.lastDiscovered
     {
