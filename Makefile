@@ -12,7 +12,7 @@ export SWIFT PREFIX DESTDIR DEMO_SECONDS
 help:
 	@echo 'make build    release build; .build/release/librenms-dispatcher runs from there'
 	@echo 'make test     lint, build with warnings as errors, unit and integration tests'
-	@echo 'make soak     what takes longer: Debian 13 in a private root, the long tests at full length (PARTS="debian13 longrun": only these)'
+	@echo 'make soak     what takes longer: Debian 13 in a private root, the long tests at full length (PARTS="kernel longrun": only these)'
 	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
 	@echo 'make bench    CPU, memory, query times and jobs per second, measured now (PARTS="idle scale": only these)'
 	@echo 'make lint     style check;  make format  applies the style'

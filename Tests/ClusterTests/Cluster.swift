@@ -56,7 +56,8 @@ final class Cluster {
         sleep: sleep))
   }
 
-  private func stop() throws {
+  /// Lets all that still run come to their orderly end.
+  func stop() throws {
     let running = nodes.filter { $0.dispatcher.map { $0.poll() == nil } ?? false }
     for node in running { node.dispatcher?.send(SIGTERM) }
     for node in running {
@@ -68,8 +69,16 @@ final class Cluster {
   }
 
   private func expectNothingHeld() throws {
-    #expect(try keys("librenms.inflight:*").isEmpty, "nothing is in flight when all is idle")
-    #expect(try keys("librenms.lock:*.device.*").isEmpty, "no device is locked when all is idle")
+    let inFlight = try keys("librenms.inflight:*").map { "\($0): \(try redis.command("HGETALL", $0))" }
+    #expect(inFlight.isEmpty, "nothing is in flight when all is idle")
+    let locks = try keys("librenms.lock:*.device.*").map {
+      "\($0): \(try redis.command("GET", $0)), \(try redis.command("PTTL", $0)) ms left at \(wallClock())"
+    }
+    #expect(locks.isEmpty, "no device is locked when all is idle")
+    if !locks.isEmpty {
+      for lock in locks { progress(lock) }
+      progress(journal.runs.suffix(40).map(\.description).joined(separator: "\n        "))
+    }
     // A service that was killed leaves its mark to its end; one that stops takes it away.
     let wasKilled = nodes.contains { $0.dispatcher?.ending == .signalled(SIGKILL) }
     let isFree = try eventually(within: .seconds(wasKilled ? 16 : 0)) { try keys("librenms.alive:*").isEmpty }

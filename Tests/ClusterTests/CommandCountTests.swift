@@ -34,8 +34,8 @@ extension ClusterTests {
         try cluster.nodes[0].behave("default", "sleep=0 no_write=1 no_journal=1")
         try cluster.start()
         _ = try cluster.awaitLeader(within: .seconds(30))
-        pause(.seconds(6))
-        let perJob = try measure("saturated", cluster, atLeast: 500, for: .seconds(10))
+        pause(.seconds(4))
+        let perJob = try measure("saturated", cluster, atLeast: 300, for: .seconds(8))
         #expect(perJob <= 3)
       }
     }
@@ -44,8 +44,8 @@ extension ClusterTests {
       try Cluster.play(nodes: 1, pollingOnly.with(["service_poller_frequency": 10]), sleep: "0") { cluster in
         try cluster.database.addDevices(300, lastPolled: "NOW() - INTERVAL (seq % 10) SECOND")
         try cluster.startAndAwaitWork()
-        pause(.seconds(12))
-        let perJob = try measure("with free slots", cluster, atLeast: 200, for: .seconds(12))
+        pause(.seconds(10))
+        let perJob = try measure("with free slots", cluster, atLeast: 150, for: .seconds(10))
         #expect(perJob <= 3)
       }
     }

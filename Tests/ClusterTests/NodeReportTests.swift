@@ -38,7 +38,7 @@ extension ClusterTests {
             pause(.milliseconds(500))
           }
         }
-        try watch(all, for: fullLength ? 180 : 40)
+        try watch(all, for: fullLength ? 180 : 10)
 
         let old = try cluster.awaitLeader()
         cluster.nodes[old].killSupervisor()
@@ -52,7 +52,7 @@ extension ClusterTests {
         let moment = wallClock()
         cluster.nodes[leader].dispatcher?.send(SIGTERM)
         #expect(cluster.nodes[leader].dispatcher?.wait(.seconds(20)) == .exited(0))
-        try settle(all.subtracting(["n\(leader + 1)"]), within: .seconds(6))
+        try settle(all.subtracting(["n\(leader + 1)"]), within: .seconds(10))
         progress("a stopped master is off the page after \(seconds(wallClock() - moment))")
         // A node that is taken out for good leaves nothing behind, and one that comes back adds itself anew.
         let gone = "n\(leader + 1)"
@@ -64,7 +64,7 @@ extension ClusterTests {
         #expect(try cluster.database.query(orphans) == [["0"]])
         try cluster.nodes[leader].start()
         try settle(all, within: .seconds(40))
-        try watch(all, for: fullLength ? 120 : 10)
+        try watch(all, for: fullLength ? 120 : 5)
         expectNoDoubles(cluster.journal)
       }
     }
@@ -80,7 +80,7 @@ extension ClusterTests {
         _ = try cluster.redis.command("SET", lock, "python-1b7c2ae0-0000-4000-8000-0123456789ab", "EX", "60", "NX")
         try cluster.start()
         _ = try cluster.awaitLeader(within: .seconds(30))
-        pause(.seconds(15))
+        pause(.seconds(11))
         #expect(cluster.journal.runs("maintenance").isEmpty, "the lock of a Python node")
         #expect((0..<3).contains { cluster.lines("daily.sh waits: python-1b7c2ae0", of: $0) > 0 })
         _ = try cluster.redis.command("DEL", lock)

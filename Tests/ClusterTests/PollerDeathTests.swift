@@ -7,9 +7,9 @@ extension ClusterTests {
     @Test func killedPollersLoseNothingAndTheirLocksLiveOn() throws {
       try Cluster.play(nodes: 2, pollingOnly.with(["service_poller_workers": 16]), sleep: "5") { cluster in
         try cluster.database.addDevices(80, lastPolled: spreadOverPeriod)
-        // It outlives five pollers and the pauses before their successors, and the ttl of 20 s that its lock was taken with.
-        try cluster.nodes[0].behave("33", "sleep=85")
-        try cluster.nodes[1].behave("33", "sleep=85")
+        // It outlives the pollers and the pauses before their successors, and the ttl of 20 s that its lock was taken with.
+        let (kills, length) = fullLength ? (5, 85) : (2, 45)
+        for node in cluster.nodes { try node.behave("33", "sleep=\(length)") }
         try cluster.startAndAwaitWork()
         #expect(cluster.firstStart("33", after: 0, within: .seconds(25)) != nil)
         // The next one is as short as all others.
@@ -20,7 +20,7 @@ extension ClusterTests {
         let node = cluster.nodes[index]
         var child = try node.awaitChild("librenms-pollerd").pid
         var comebacks: [Double] = []
-        for _ in 0..<5 {
+        for _ in 0..<kills {
           let noted = try Int(cluster.redis.command("HLEN", "librenms.inflight:\(owner.dropFirst(3).prefix(36))")) ?? 0
           #expect(noted > 0, "under load")
           let connected = cluster.lines("librenms-pollerd INFO: Redis connected", of: index)

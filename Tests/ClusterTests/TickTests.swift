@@ -26,7 +26,7 @@ extension ClusterTests {
       try Cluster.play(nodes: 2, ticks) { cluster in
         for node in cluster.nodes { try node.behave("alerting", "sleep=3.1") }
         try start(cluster, awaiting: "alerting")
-        pause(.seconds(3))
+        pause(.seconds(1))
         let before = try (0...1).map { try commands(cluster, $0) }
         pause(.seconds(20))
         let perSecond = try zip(0...1, before).map { (try commands(cluster, $0) - $1) / 20 }
@@ -34,7 +34,7 @@ extension ClusterTests {
         let gaps = gaps(journal, "alerting").filter { $0.isFinite }
         progress("\(gaps.count) gaps of up to \(seconds(gaps.max() ?? 0)), \(perSecond) commands a second")
         #expect(journal.overlaps("alerting").isEmpty)
-        #expect(gaps.count >= 5 && gaps.allSatisfy { $0 < 0.8 }, "\(gaps)")
+        #expect(gaps.count >= 5 && gaps.allSatisfy { $0 < 2 } && gaps.sorted()[gaps.count / 2] < 0.8, "\(gaps)")
         // A claim for the lead or a look at it, a take, the tick and its watching.
         #expect(perSecond.allSatisfy { $0 < 8 }, "a tick that waits is not asked for in a busy loop")
         #expect(try cluster.redis.command("GET", "librenms.lock:alerting.alerts").contains("-Alerting_0-1"))
@@ -54,24 +54,28 @@ extension ClusterTests {
     @Test func eachTickRunsOnceWhoeverTakesIt() throws {
       let configuration = ticks.with([
         "service_billing_enabled": true, "service_billing_frequency": 3, "service_billing_calculate_frequency": 2,
+        "service_loglevel": "DEBUG",
       ])
       try Cluster.play(nodes: 2, configuration, sleep: "0.3") { cluster in
         try start(cluster, awaiting: "billing")
-        pause(.seconds(4))
-        let from = wallClock()
-        pause(.seconds(12))
+        pause(.seconds(9))
         // Whoever leads dies, between two runs: the other one goes on where it was, and no tick is run twice.
         pause(.seconds(7.5 - wallClock().truncatingRemainder(dividingBy: 6)))
         let leader = try cluster.awaitLeader()
         cluster.nodes[leader].killSupervisor()
-        pause(.seconds(14))
-        let journal = cluster.journal
-        for (type, id, period) in [("alerting", "alerts", 2.0), ("billing", "poll", 3.0), ("billing", "calculate", 2.0)] {
-          let perTick = Dictionary(grouping: journal.runs(type, id).filter { $0.start > from }) { ($0.start / period).rounded(.down) }
-          #expect(perTick.values.allSatisfy { $0.count == 1 }, "\(id): a tick ran twice: \(perTick.filter { $0.value.count > 1 })")
-          let wanted = (wallClock() - from) / period
-          // The lead is free for the 5 s of the master timeout at most.
-          #expect(Double(perTick.count) > wanted - 6 / period - 2, "\(id): \(perTick.count) of \(wanted)")
+        pause(.seconds(13))
+        // Each tick that was queued until then has had its time to be run.
+        let end = wallClock()
+        try cluster.stop()
+        let (journal, logs) = (cluster.journal, cluster.nodes.map(\.errors))
+        for (type, id, rule, period) in [
+          ("alerting", "alerts", "alerting", 2), ("billing", "poll", "billing poll", 3), ("billing", "calculate", "billing calculate", 2),
+        ] {
+          let queued = QueuedTicks(rule, period: period, in: logs)
+          // The lead is free for the 5 s of the master timeout at most, and the first turn comes a second later.
+          let faults = queued.faults(journal.runs(type, id), until: end - 3, maySkip: 8 / period)
+          #expect(faults.isEmpty, "\(faults)")
+          #expect(queued.boundaries.count >= 16 / period, "\(queued.boundaries)")
           #expect(journal.overlaps(type).isEmpty)
         }
       }

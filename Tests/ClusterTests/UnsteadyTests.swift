@@ -45,7 +45,7 @@ extension ClusterTests {
         let id = try #require(try cluster.database.query("SELECT MAX(device_id) FROM devices").first?.first)
         let first = cluster.firstStart(id, after: back, within: .seconds(12)) ?? .infinity
         progress("\(name) away, the clock now in 1970: work again after \(seconds(first - back))")
-        #expect(first - back < (redis ? 7 : 3), "\(name)")
+        #expect(first - back < (redis ? 8 : 4), "\(name)")
         try set(clock, to: 0)
       }
     }
@@ -75,7 +75,7 @@ extension ClusterTests {
       }
       #expect(lines.count <= 12 * processes, "\(lines.joined(separator: "\n"))")
       let back = wallClock()
-      #expect((cluster.firstStart(after: back, within: .seconds(6)) ?? .infinity) - back < 4, "and the work goes on")
+      #expect((cluster.firstStart(after: back, within: .seconds(6)) ?? .infinity) - back < 5, "and the work goes on")
     }
 
     /// Seconds that are added to the wall clock of the node's processes.

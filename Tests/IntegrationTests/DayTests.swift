@@ -74,7 +74,7 @@ extension IntegrationTests {
     }
 
     @Test func everyTypeRunsExactlyAsOftenAsItsClockSays() throws {
-      let length = fullLength ? 600 : 66
+      let length = fullLength ? 600 : 44
       progress("all seven types, both generations of LibreNMS side by side: \(length) s")
       try Scene.play(Self.configuration, sleep: "0.2", generation: 26) { newer in
         try Scene.play(Self.configuration, sleep: "0.2", generation: 25) { older in
@@ -123,15 +123,15 @@ extension IntegrationTests {
         }
         #expect(Set(runs.map(\.commandLine)) == [clock.commandLine], "\(name)")
       }
-      #expect(latest < 1.5, "\(generation): a script began \(latest) s after its tick")
+      #expect(latest < 2.5, "\(generation): a script began \(latest) s after its tick")
 
       for id in Self.devices {
         let runs = journal.runs("poller", id)
         let period = Double(Self.periods.poller)
         for (earlier, later) in zip(runs, runs.dropFirst()) {
-          #expect(abs(later.start - earlier.start - period) < 0.7, "\(generation): \(earlier), \(later)")
+          #expect(abs(later.start - earlier.start - period) < 2, "\(generation): \(earlier), \(later)")
         }
-        #expect(until - (runs.last?.start ?? 0) < period + 0.7, "\(generation): device \(id) was not polled in the last period")
+        #expect(until - (runs.last?.start ?? 0) < period + 2, "\(generation): device \(id) was not polled in the last period")
         #expect(Set(runs.map(\.commandLine)) == [pollCommand(id)])
         counts["poller", default: 0] += runs.count { $0.start > from }
       }

@@ -24,7 +24,7 @@ extension IntegrationTests {
         let elapsed = wallClock() - began
         #expect(Double(runs.count) >= (elapsed / 6).rounded(.down) - 1 && Double(runs.count) <= (elapsed / 6).rounded(.down) + 1)
         let gaps = zip(runs, runs.dropFirst()).map { $1.start - $0.start }
-        #expect(gaps.allSatisfy { abs($0 - 6) < 1 }, "daily.sh at \(gaps)")
+        #expect(gaps.allSatisfy { abs($0 - 6) < 3 }, "daily.sh at \(gaps)")
         // No gap in polling: the children are configured live.
         #expect(!scene.node.errors.contains("the next start is"))
       }

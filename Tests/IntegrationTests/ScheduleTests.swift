@@ -53,7 +53,7 @@ extension IntegrationTests {
           #expect(journal.runs("poller", id).allSatisfy { $0.start > discovered }, "a new device is discovered before it is polled")
         }
         #expect(journal.runs.allSatisfy { $0.exitCode == 0 })
-        for gap in journal.intervals("ping") { #expect(abs(gap - 5) < 1) }
+        for gap in journal.intervals("ping") { #expect(abs(gap - 5) < 2) }
       }
     }
 
@@ -69,7 +69,7 @@ extension IntegrationTests {
         #expect(journal.runs("poller", "1").isEmpty)
         let waits = journal.pairs("poller").filter { $0.earlier.id == "2" }.map { $0.later.start - ($0.earlier.end ?? 0) }
         #expect(waits.count >= 1)
-        for wait in waits { #expect(wait > 7.9 && wait < 10.5, "down_retry is 8 s, waited \(wait)") }
+        for wait in waits { #expect(wait > 7.9 && wait < 13, "down_retry is 8 s, waited \(wait)") }
       }
     }
   }

@@ -20,8 +20,8 @@ extension IntegrationTests {
           eventually(within: .seconds(2)) { group().count == 7 }, "the script, two children that have a child each, and the subshells")
         pause(.milliseconds(Int((run.start + 7 - wallClock()) * 1000)))
         #expect(!group().isEmpty, "TERM at 3 s is ignored, KILL comes 5 s later")
-        pause(.milliseconds(Int((run.start + 8.7 - wallClock()) * 1000)))
-        #expect(group().isEmpty, "left: \(group())")
+        #expect(eventually(within: .seconds(run.start + 10 - wallClock())) { group().isEmpty }, "left: \(group())")
+        #expect(wallClock() > run.start + 7.9)
         scene.stopOrderly()
         #expect(scene.node.errors.contains("1") && scene.node.errors.contains("limit"), "the log says why:\n\(scene.node.errors)")
       }
@@ -35,7 +35,7 @@ extension IntegrationTests {
         let asked = wallClock()
         #expect(scene.node.stop(within: .seconds(15)) == .exited(0))
         let journal = scene.node.journal
-        #expect(journal.killed("poller").isEmpty && journal.runs("poller").allSatisfy { $0.exitCode == 0 && $0.start < asked + 0.5 })
+        #expect(journal.killed("poller").isEmpty && journal.runs("poller").allSatisfy { $0.exitCode == 0 && $0.start < asked + 1.5 })
 
         try scene.node.behave("default", "sleep=600 ignore_term=1")
         try scene.server.query("UPDATE devices SET last_polled = NOW() - INTERVAL 1 DAY")

@@ -20,14 +20,14 @@ extension IntegrationTests {
       try Scene.play(alerting) { scene in
         try scene.node.behave("alerting", "sleep=3.1")
         try scene.startAndAwaitWork("alerting")
-        pause(.seconds(25))
+        pause(.seconds(24))
         let (late, missed) = (try figure(scene, "alerting", "late_ticks"), try figure(scene, "alerting", "missed_ticks"))
         scene.stopOrderly()
         let journal = scene.node.journal
         #expect(journal.overlaps("alerting").isEmpty)
         let gaps = journal.pairs("alerting").map { $1.start - ($0.end ?? .infinity) }
         progress("\(gaps.count + 1) runs, the next begins up to \(gaps.max() ?? 0) s after the last; \(late) ticks late, \(missed) missed")
-        #expect(gaps.count >= 6 && gaps.allSatisfy { $0 < 0.7 }, "\(gaps)")
+        #expect(gaps.count >= 6 && gaps.allSatisfy { $0 < 2 } && gaps.sorted()[gaps.count / 2] < 0.7, "\(gaps)")
         // Three ticks in two runs: most come during a run, some while the one before waits.
         #expect(late >= 5 && missed >= 2)
         #expect(scene.node.errors.split(separator: "\n").count { $0.contains("before the last run was over") } == 1, "one line for all")
@@ -45,67 +45,67 @@ extension IntegrationTests {
         kill(child.pid, SIGKILL)
         let next = scene.firstStart("alerting", after: first.start + 1, within: .seconds(6)) ?? .infinity
         progress("the tick that waited runs \(next - first.start - 12) s after the run before it")
-        #expect(next - first.start < 13.5, "it did not wait for the next tick")
+        #expect(next - first.start < 17, "it did not wait for the next tick")
         scene.stopOrderly()
         #expect(scene.node.journal.overlaps("alerting").isEmpty && scene.node.journal.killed("alerting").isEmpty)
       }
     }
 
     @Test func aMissedTickIsRunOnceAndCounted() throws {
-      try Scene.play(alerting) { scene in
+      try Scene.play(alerting.with(["service_loglevel": "DEBUG"])) { scene in
         try scene.node.behave("alerting", "sleep=0.1")
         try scene.startAndAwaitWork("alerting")
         scene.server.freeze()
         pause(.seconds(21))
         scene.server.thaw()
         let back = wallClock()
-        #expect((scene.firstStart("alerting", after: back, within: .seconds(5)) ?? .infinity) - back < 3)
+        #expect((scene.firstStart("alerting", after: back, within: .seconds(8)) ?? .infinity) - back < 5)
         pause(.seconds(3))
         let missed = try figure(scene, "alerting", "missed_ticks")
         let said = scene.node.errors.split(separator: "\n").filter { $0.contains("ticks missed") }
         scene.stopOrderly()
-        let runs = scene.node.journal.runs("alerting").map { ($0.start / 2).rounded(.down) }
-        #expect(Set(runs).count == runs.count, "no tick ran twice: \(runs)")
-        let skipped = (runs.last ?? 0) - (runs.first ?? 0) + 1 - Double(runs.count)
-        progress("\(skipped) ticks without a run, \(missed) counted")
-        #expect(skipped >= 3 && missed == skipped)
+        let queued = QueuedTicks("alerting", period: 2, in: scene.node.errors)
+        progress("\(queued.skipped) ticks without a run, \(missed) counted")
+        #expect(queued.skipped >= 3 && missed == Double(queued.skipped), "\(queued.boundaries)")
+        // Of the last one nothing may be left but the stop.
+        let faults = queued.faults(scene.node.journal.runs("alerting"), until: back + 1, maySkip: queued.skipped, patience: 30)
+        #expect(faults.isEmpty, "\(faults)")
         #expect(said.count == 1, "\(said)")
       }
     }
 
     @Test func aNewConfigurationNeverRepeatsATick() throws {
-      try Scene.play(alerting) { scene in
+      let configuration = alerting.with(["service_loglevel": "DEBUG"])
+      try Scene.play(configuration) { scene in
         try scene.node.behave("alerting", "sleep=0.05")
         try scene.startAndAwaitWork("alerting")
         let from = wallClock()
         // One reload after the other, so some of them come within the last moment before a tick.
         var round = 0.0
-        while wallClock() - from < 14 {
+        while wallClock() - from < 12 {
           round += 1
-          try scene.node.configure(alerting.with(["service_poller_down_retry": .number(10 + round)]))
+          try scene.node.configure(configuration.with(["service_poller_down_retry": .number(10 + round)]))
           #expect(try scene.node.command("reload").ending == .exited(0))
         }
         let until = wallClock()
         scene.stopOrderly()
-        let ticks = Dictionary(grouping: scene.node.journal.runs("alerting")) { Int($0.start / 2) }
-        #expect(ticks.values.allSatisfy { $0.count == 1 }, "\(ticks.values.filter { $0.count > 1 })")
-        try #require(until - from > 10)
-        #expect((Int(from / 2) + 1..<Int((until - 1) / 2)).allSatisfy { ticks[$0] != nil }, "and none is lost")
+        let queued = QueuedTicks("alerting", period: 2, in: scene.node.errors)
+        let faults = queued.faults(scene.node.journal.runs("alerting"), until: until - 1)
+        #expect(faults.isEmpty, "\(faults)")
+        #expect(queued.boundaries.count >= 5, "\(queued.boundaries)")
       }
     }
 
     @Test func billingsTwoScriptsShareASlotAndWaitForOneRunAtMost() throws {
       let configuration = pollingOnly.with([
         "service_poller_enabled": false, "service_billing_enabled": true, "service_billing_frequency": 4,
-        "service_billing_calculate_frequency": 2, "distributed_poller_group": "2",
+        "service_billing_calculate_frequency": 2, "distributed_poller_group": "2", "service_loglevel": "DEBUG",
       ])
       try Scene.play(configuration) { scene in
         try scene.node.behave("billing.poll", "sleep=1.5")
         try scene.node.behave("billing.calculate", "sleep=0.3")
         try scene.startAndAwaitWork("billing")
-        pause(.seconds(2))
-        let from = wallClock()
-        pause(.seconds(24))
+        pause(.seconds(18))
         let until = wallClock()
         // The line of a failure has what the script said.
         try scene.node.behave("billing.poll", "exit=3")
@@ -116,11 +116,14 @@ extension IntegrationTests {
         for (earlier, later) in zip(all, all.dropFirst()) {
           #expect(later.start >= earlier.end ?? .infinity, "two billing scripts at once: \(earlier), \(later)")
         }
-        for (id, period, longest) in [("poll", 4.0, 1.0), ("calculate", 2.0, 2.3)] {
-          for tick in Int(from / period) + 1..<Int((until - longest) / period) {
-            let runs = journal.runs("billing", id).filter { Int($0.start / period) == tick }
-            #expect(runs.count == 1, "\(id), tick \(tick): \(runs)")
-            if let run = runs.first { #expect(run.start - Double(tick) * period < longest, "\(id) waited for more than one run: \(run)") }
+        for (id, period) in [("poll", 4), ("calculate", 2)] {
+          let queued = QueuedTicks("billing \(id)", period: period, in: scene.node.errors)
+          let faults = queued.faults(journal.runs("billing", id), until: until)
+          #expect(faults.isEmpty, "\(faults)")
+          for boundary in queued.boundaries where Double(boundary) <= until {
+            guard let run = journal.runs("billing", id).first(where: { $0.start >= Double(boundary) }) else { continue }
+            let between = all.filter { $0.start > Double(boundary) && $0.start < run.start }
+            #expect(between.count <= 1, "\(id) of \(boundary) waited for more than one run: \(between)")
           }
         }
         let failures = scene.node.errors.split(separator: "\n").filter { $0.contains("billing poll: exit code 3") }
@@ -153,7 +156,7 @@ extension IntegrationTests {
         for pair in journal.pairs("services") {
           let gap = pair.later.start - pair.earlier.start
           switch pair.earlier.id {
-          case "1": #expect(abs(gap - 5) < 1, "each tick")
+          case "1": #expect(abs(gap - 5) < 2, "each tick")
           case "3": #expect(gap > 4.9, "an error leaves the lock until start + frequency")
           default: #expect(pair.later.start - (pair.earlier.end ?? 0) > 7.9, "down: down_retry from the end")
           }

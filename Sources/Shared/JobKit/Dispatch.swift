@@ -161,8 +161,15 @@ public final class Dispatch {
         enqueue(jobs, entry.rule, tick) { [log, loop] result in
           if !jobs.isEmpty {
             let (query, queueing) = ((answered - asked).inMilliseconds, (loop.now - answered).inMilliseconds)
-            let outcome = result == .refused ? "refused after" : "queued in"
-            log.debug("\(entry.rule.name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
+            let outcome =
+              switch result {
+              case .done: "queued in"
+              case .alreadyTicked: "queued before by another node, known after"
+              case .refused: "refused after"
+              }
+            // A tick by the moment that it is for, whenever it comes: seconds since the epoch.
+            let name = entry.rule.name + (tick.map { " of \($0.boundary)" } ?? "")
+            log.debug("\(name): \(jobs.count) due, asked in \(query) ms, \(outcome) \(queueing) ms")
           }
           if result != .refused { done(result) }
           // Until then it is not asked again: the same members would be queued twice over, the slower the server the more often.
