@@ -87,8 +87,8 @@ let package = Package(
       name: "SupervisorStandIn", dependencies: ["Core", "CLinuxShims"], path: "Tests/SupervisorStandIn", swiftSettings: strict),
     .target(name: "MariaDBFixture", dependencies: ["Core", "Fixture"], path: "Tests/MariaDBFixture", swiftSettings: strict),
     tests("DatabaseTests", ["Database", "Core", "MariaDBFixture"]),
-    .target(name: "RedisFixture", dependencies: ["Core"], path: "Tests/RedisFixture", swiftSettings: strict),
-    tests("RedisTests", ["Redis", "Core", "CLinuxShims", "RedisFixture", logging]),
+    .target(name: "RedisFixture", dependencies: ["Core", "Fixture"], path: "Tests/RedisFixture", swiftSettings: strict),
+    tests("RedisTests", ["Redis", "Core", "CLinuxShims", "RedisFixture", "Fixture", logging]),
     .testTarget(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture", "RedisFixture"],
       exclude: ["Fixtures"],
@@ -115,7 +115,7 @@ let package = Package(
     // A file server that has stopped.
     .executableTarget(name: "HangingMount", path: "Tests/HangingMount", cSettings: strictC),
     .target(name: "CFixture", path: "Tests/CFixture", cSettings: strictC),
-    .target(name: "Fixture", dependencies: ["CFixture"], path: "Tests/Fixture", swiftSettings: strict),
+    .target(name: "Fixture", dependencies: ["CFixture", logging], path: "Tests/Fixture", swiftSettings: strict),
     .executableTarget(name: "Bench", dependencies: ["Fixture", "RedisFixture"], path: "Tests/bench", swiftSettings: strict),
   ]
 )

@@ -1,18 +1,17 @@
 #define _GNU_SOURCE
 #include "CFixture.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 
-int32_t fixture_spawn(const char *const *argv, const char *const *envp, const char *directory, const char *input, int output, int errors) {
+int32_t fixture_spawn(const char *const *argv, const char *const *envp, const char *directory, int input, int output, int errors) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t signals;
   pid_t pid;
 
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, input, 0);
   posix_spawn_file_actions_adddup2(&actions, output, 1);
   posix_spawn_file_actions_adddup2(&actions, errors, 2);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);

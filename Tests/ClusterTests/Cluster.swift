@@ -71,19 +71,24 @@ final class Cluster {
   private func expectNothingHeld() throws {
     let inFlight = try keys("librenms.inflight:*").map { "\($0): \(try redis.command("HGETALL", $0))" }
     #expect(inFlight.isEmpty, "nothing is in flight when all is idle")
-    let locks = try keys("librenms.lock:*.device.*").map {
-      "\($0): \(try redis.command("GET", $0)), \(try redis.command("PTTL", $0)) ms left at \(wallClock())"
-    }
-    #expect(locks.isEmpty, "no device is locked when all is idle")
-    if !locks.isEmpty {
-      for lock in locks { progress(lock) }
-      progress(journal.runs.suffix(40).map(\.description).joined(separator: "\n        "))
-    }
+    let locks = try keys("librenms.lock:*.device.*").filter { try !isHeldUntilItsTime($0) }
+    #expect(locks.isEmpty, "no device is locked when all is idle: \(journal.runs.suffix(40))")
     // A service that was killed leaves its mark to its end; one that stops takes it away.
     let wasKilled = nodes.contains { $0.dispatcher?.ending == .signalled(SIGKILL) }
     let isFree = try eventually(within: .seconds(wasKilled ? 16 : 0)) { try keys("librenms.alive:*").isEmpty }
     #expect(isFree, "nobody who waits for a node's name has to wait for its end")
     #expect(try keys(Self.masterLock).isEmpty, "nobody leads when all have stopped")
+  }
+
+  /// A device that was queued again by a query from before its end is held until half a period after its begin, and not begun again.
+  private func isHeldUntilItsTime(_ lock: String) throws -> Bool {
+    let parts = lock.dropFirst("librenms.lock:".count).split(separator: ".").map(String.init)
+    guard parts.count == 3, let run = journal.runs(parts[0], parts[2]).last, run.end != nil,
+      let period = configuration["service_\(parts[0])_frequency"]?.number
+    else { return false }
+    let left = try Double(redis.command("PTTL", lock)) ?? .infinity
+    // The begin is noted by the script itself, somewhat later.
+    return wallClock() + left / 1000 <= run.start + period / 2 + 1
   }
 
   func keys(_ pattern: String) throws -> [String] {

@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test func anAbsentDatabaseIsWaitedForAndNoDumpIsMadeMeanwhile() throws {
-    try server.stop()
+    server.kill()
     let command = try resolve()
     let waiting = try command.waitForReports(within: .seconds(3)) { !$0.isEmpty }
     #expect(waiting.first?.waitingReason?.contains("database 127.0.0.1:\(server.port)") == true)
@@ -127,7 +127,7 @@ import Testing
     try harness.script("while [ ! -e go ]; do sleep 0.05; done; echo '{\"service_poller_workers\":1}'")
     let command = try resolve()
     while harness.runs == 0 { usleep(20_000) }
-    try server.stop()
+    server.kill()
     try harness.write("go", "")
     let waiting = try command.waitForReports { !$0.isEmpty }
     #expect(waiting.first?.waitingReason?.contains("database") == true)
@@ -251,7 +251,7 @@ import Testing
       "FAIL  cron: \(harness.base)/cron line 1 runs poller-wrapper.py",
       "ok    clock: ",
     ] { #expect(output.contains(part), "\(part) in \(output)") }
-    try server.stop()
+    server.kill()
     let away = try harness.run(["validate", "--base", harness.base, "--cron-file", "/nowhere"])
     try server.start()
     #expect(away.code == 1)

@@ -182,7 +182,7 @@ import Testing
   @Test func aServerThatWentAwayIsLostAndComesBack() throws {
     let connection = try open()
     try connection.query("SELECT 1")
-    try server.stop()
+    server.kill()
     let lost = #expect(throws: DatabaseError.self) { try connection.query("SELECT 1") }
     #expect(lost?.kind == .lost)
     let away = #expect(throws: DatabaseError.self) { try connection.connect() }

@@ -11,8 +11,9 @@ public final class ChildProcess {
   }
 
   public enum Stream {
+    /// Of input: nothing comes.
     case discarded
-    /// Appended to the file.
+    /// Appended to the file; of input: read from its begin.
     case file(String)
     case descriptor(Int32)
   }
@@ -23,40 +24,43 @@ public final class ChildProcess {
   /// `arguments[0]` is looked up in PATH. The child has default signal dispositions, an empty mask and no other descriptors.
   public init(
     _ arguments: [String], environment: [String: String]? = nil, directory: String? = nil,
-    input: String = "/dev/null", output: Stream = .discarded, errors: Stream = .discarded
+    input: Stream = .discarded, output: Stream = .discarded, errors: Stream = .discarded
   ) throws {
     pid = try Self.spawn(arguments, environment: environment, directory: directory, input: input, output: output, errors: errors)
   }
 
   /// Starts a process that somebody else waits for, with its output discarded.
   public static func startUnwatched(_ arguments: [String], environment: [String: String], directory: String) throws {
-    _ = try spawn(arguments, environment: environment, directory: directory, input: "/dev/null", output: .discarded, errors: .discarded)
+    _ = try spawn(arguments, environment: environment, directory: directory, input: .discarded, output: .discarded, errors: .discarded)
   }
 
   private static func spawn(
-    _ arguments: [String], environment: [String: String]?, directory: String?, input: String, output: Stream, errors: Stream
+    _ arguments: [String], environment: [String: String]?, directory: String?, input: Stream, output: Stream, errors: Stream
   ) throws -> pid_t {
-    let streams = try [output, errors].map { try descriptor(for: $0) }
+    var streams: [(number: Int32, owned: Bool)] = []
     defer { for stream in streams where stream.owned { close(stream.number) } }
+    streams.append(try descriptor(for: input, flags: O_RDONLY))
+    for stream in [output, errors] { streams.append(try descriptor(for: stream, flags: O_WRONLY | O_CREAT | O_APPEND)) }
     let variables = environment.map { $0.map { "\($0.key)=\($0.value)" } } ?? ownEnvironment()
     let argv = arguments.map { strdup($0) }
     let envp = variables.map { strdup($0) }
     defer { (argv + envp).forEach { free($0) } }
     let started = fixture_spawn(
-      argv.map { UnsafePointer($0) } + [nil], envp.map { UnsafePointer($0) } + [nil], directory, input, streams[0].number, streams[1].number
+      argv.map { UnsafePointer($0) } + [nil], envp.map { UnsafePointer($0) } + [nil], directory, streams[0].number, streams[1].number,
+      streams[2].number
     )
     guard started > 0 else { throw FixtureError.system("start \(arguments[0])", -started) }
     return started
   }
 
-  private static func descriptor(for stream: Stream) throws -> (number: Int32, owned: Bool) {
+  private static func descriptor(for stream: Stream, flags: Int32) throws -> (number: Int32, owned: Bool) {
     let path: String
     switch stream {
     case .descriptor(let number): return (number, false)
     case .discarded: path = "/dev/null"
     case .file(let name): path = name
     }
-    let number = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    let number = open(path, flags | O_CLOEXEC, 0o644)
     guard number >= 0 else { throw FixtureError.system("open \(path)", errno) }
     return (number, true)
   }
@@ -81,7 +85,7 @@ public final class ChildProcess {
 
   /// Waits for the end; nil if it lives on past the limit.
   public func wait(_ limit: Duration) -> Ending? {
-    eventually(within: limit, every: .milliseconds(5)) { poll() != nil }
+    eventually(within: limit, every: .milliseconds(2)) { poll() != nil }
     return ending
   }
 
@@ -97,7 +101,7 @@ public final class ChildProcess {
 
   /// Runs a command to its end and returns what it printed. Throws if it can't start or outlives the limit.
   public static func run(
-    _ arguments: [String], environment: [String: String]? = nil, directory: String? = nil, input: String = "/dev/null",
+    _ arguments: [String], environment: [String: String]? = nil, directory: String? = nil, input: Stream = .discarded,
     limit: Duration = .seconds(60)
   ) throws -> (ending: Ending, output: String, errors: String) {
     var template = Array("/tmp/lnmsd-run-XXXXXX".utf8CString)

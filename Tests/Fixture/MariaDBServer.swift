@@ -1,37 +1,55 @@
 import Glibc
 
-/// A MariaDB server of its own, on a private socket and a loopback port, in a temporary directory.
-public final class MariaDBServer {
+/// A MariaDB server of its own, on a private socket and a loopback port, in a temporary directory. It ends with this process.
+public final class MariaDBServer: @unchecked Sendable {
+  /// What is in the database `librenms`.
+  public enum Contents {
+    /// The tables of LibreNMS; the user may do what LibreNMS's may.
+    case libreNMS
+    /// Nothing; the user may do everything on the server.
+    case nothing
+  }
+
+  public static let user = "librenms"
+  /// With the characters that a quoting mistake would trip over.
+  public static let password = "secret \"quoted\" \\ $word #1"
+
+  public var password: String { Self.password }
   public let directory: TemporaryDirectory
   public let port: Int
-  /// With the characters that a quoting mistake would trip over.
-  private static let password = "it's a pass word #1"
-  public var password: String { Self.password }
   public var socket: String { directory.path + "/db.sock" }
   private var dataDirectory = ""
-  private let bufferPool: String
+  private let arguments: [String]
   private let zone: String?
   private let mark: ProcessMark
-  private var process: ChildProcess?
-  public var pid: Int32? { process?.pid }
+  private var process: LeashedProcess?
+  public var pid: pid_t? { process?.pid }
 
-  /// Copies a data directory with database and user `librenms` and the tables of LibreNMS, and starts the server on it.
+  /// Copies a data directory with the database and the user `librenms`, and starts the server on it.
   ///
-  /// `zone`: a file of the host's time zones that the server takes for its own; nil = that of this process.
-  public init(mark: ProcessMark, bufferPool: String = "48M", zone: String? = nil) throws {
+  /// `arguments` are added to its command line. `zone`: a file of the host's time zones that it takes for its own; nil = that of this process.
+  public init(
+    mark: ProcessMark, contents: Contents = .libreNMS, arguments: [String] = [], bufferPool: String = "48M", zone: String? = nil
+  ) throws {
     self.mark = mark
     self.zone = zone
-    self.bufferPool = bufferPool
+    self.arguments = ["--innodb-buffer-pool-size=\(bufferPool)"] + arguments
     directory = try TemporaryDirectory()
     port = try Self.freePort()
     let schema = SampleNode.sampleDirectory + "/schema.sql"
-    let template = MariaDBTemplate(name: "librenms", key: Self.preparation + (readText(schema) ?? "")) { [self] place in
+    let isEmpty = contents == .nothing
+    let preparation = Self.preparation(isEmpty ? "*.* TO %@ WITH GRANT OPTION" : "librenms.* TO %@")
+    let template = MariaDBTemplate(
+      name: isEmpty ? "empty" : "librenms", key: preparation + (isEmpty ? "" : readText(schema) ?? "")
+    ) { [self] place in
       // A server on the template itself, in the place of the one to come.
       dataDirectory = place + "/data"
       try start()
-      _ = try administer(Self.preparation, database: "")
-      let tables = try ChildProcess.run(client(database: "librenms"), input: schema)
-      guard tables.ending == .exited(0) else { throw FixtureError("schema.sql: \(tables.errors)") }
+      _ = try administer(preparation, database: "")
+      if !isEmpty {
+        let tables = try ChildProcess.run(client(database: "librenms"), input: .file(schema))
+        guard tables.ending == .exited(0) else { throw FixtureError("schema.sql: \(tables.errors)") }
+      }
       stop()
     }
     try template.copy(into: directory.path, environment: environment)
@@ -39,14 +57,17 @@ public final class MariaDBServer {
     try start()
   }
 
-  private static let preparation: String = {
-    let literal = password.replacing("'", with: "''")
-    return """
-      CREATE DATABASE librenms CHARACTER SET utf8mb4;
-      CREATE USER librenms@'%' IDENTIFIED BY '\(literal)'; GRANT ALL ON librenms.* TO librenms@'%';
-      CREATE USER librenms@localhost IDENTIFIED BY '\(literal)'; GRANT ALL ON librenms.* TO librenms@localhost;
+  /// `rights`: of what to whom, with `%@` for the user.
+  private static func preparation(_ rights: String) -> String {
+    let literal = password.replacing("\\", with: "\\\\").replacing("'", with: "''")
+    let users = ["'%'", "localhost"].map { host in
       """
-  }()
+      CREATE USER \(user)@\(host) IDENTIFIED BY '\(literal)';
+      GRANT ALL ON \(rights.replacing("%@", with: "\(user)@\(host)"));
+      """
+    }
+    return "CREATE DATABASE librenms CHARACTER SET utf8mb4;\n" + users.joined(separator: "\n")
+  }
 
   /// With a place of its own for temporary tables: servers with the same process id in other name spaces would share their names in /tmp.
   private var environment: [String: String] { mark.environment(["TMPDIR": directory.path].merging(zone.map { ["TZ": $0] } ?? [:]) { $1 }) }
@@ -72,32 +93,30 @@ public final class MariaDBServer {
 
   /// Starts the server on its data and waits until it answers.
   public func start() throws {
-    let log = directory.path + "/server.log"
-    let started = try ChildProcess(
+    let started = try LeashedProcess(
       [
         "mariadbd", "--no-defaults", "--datadir=\(dataDirectory)", "--socket=\(socket)", "--port=\(port)",
-        "--bind-address=127.0.0.1", "--pid-file=\(directory.path)/pid", "--innodb-buffer-pool-size=\(bufferPool)",
-        "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-log-bin",
-        "--skip-name-resolve", "--max-connections=400",
-      ] + MariaDBTemplate.userOption, environment: environment, output: .file(log), errors: .file(log))
+        "--bind-address=127.0.0.1", "--pid-file=\(directory.path)/pid", "--innodb-log-file-size=8M",
+        "--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-log-bin", "--skip-name-resolve", "--max-connections=400",
+      ] + MariaDBTemplate.userOption + arguments, directory: directory.path, environment: environment, log: "server.log")
     process = started
     let answers = try eventually(within: .seconds(30), every: .milliseconds(50)) {
-      if let ending = started.poll() { throw FixtureError("mariadbd ended: \(ending)\n\(readText(log) ?? "")") }
+      guard started.isRunning else { throw FixtureError("mariadbd has ended:\n\(log)") }
       return try ChildProcess.run(client(database: "") + ["-e", "DO 1"]).ending == .exited(0)
     }
-    guard answers else { throw FixtureError("mariadbd does not answer:\n\(readText(log) ?? "")") }
+    guard answers else { throw FixtureError("mariadbd does not answer:\n\(log)") }
   }
+
+  private var log: String { readText(directory.path + "/server.log") ?? "" }
 
   /// An orderly end; `kill` for the other one.
   public func stop() {
-    process?.send(SIGTERM)
-    _ = process?.wait(.seconds(30))
-    process?.end()
+    process?.stop()
     process = nil
   }
 
   public func kill() {
-    process?.end()
+    process?.end(keepingDirectory: true)
     process = nil
   }
 

@@ -50,9 +50,11 @@ public final class SampleNode {
         Self.sampleDirectory + "/make-sample", base, "--generation", "\(generation)", "--sleep", sleep, "--node-id", "node-1",
       ] + (overTCP ? ["--db-host", "127.0.0.1", "--db-port", "\(server.port)"] : ["--db-socket", server.socket]))
     guard made.ending == .exited(0) else { throw FixtureError("make-sample: \(made.errors)") }
+    // Both kinds of file have it between double quotes, with the same escapes.
+    let password = server.password.map { "\\\"".contains($0) ? "\\\($0)" : "\($0)" }.joined()
     for (file, name) in [(base + "/.env", "DB_PASSWORD"), (base + "/.sample/client.cnf", "password")] {
       let lines = (readText(file) ?? "").split(separator: "\n").map {
-        $0.hasPrefix(name + "=") ? "\(name)=\"\(server.password)\"" : String($0)
+        $0.hasPrefix(name + "=") ? "\(name)=\"\(password)\"" : String($0)
       }
       try writeText(lines.joined(separator: "\n") + "\n", to: file, mode: 0o600)
     }

@@ -2,8 +2,9 @@ import Core
 import Logging
 import Redis
 import RedisFixture
-import Synchronization
 import Testing
+
+import class Fixture.LogLines
 
 @testable import JobKit
 
@@ -102,25 +103,7 @@ final class ClusterScene {
   }
 }
 
-/// Log lines as "level text".
-final class LogLines: LogHandler, Sendable {
-  private let lines = Mutex<[String]>([])
-  var all: [String] { lines.withLock { $0 } }
-  var metadata: Logger.Metadata {
-    get { [:] }
-    set {}
-  }
-  var logLevel: Logger.Level {
-    get { .info }
-    set {}
-  }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { nil }
-    set {}
-  }
-
-  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
-}
+typealias LogLines = Fixture.LogLines
 
 /// One poll that waits in the queue of a server that has not forgotten anything: device 7, in group 0.
 struct OneDevice {

@@ -131,7 +131,7 @@ import Testing
 
   @Test func theGateSaysEachChangeOnceAndLooksOnceASecond() throws {
     let tree = try Tree()
-    let lines = Lines()
+    let lines = LogLines()
     var gate = MemoryGate(threshold: 50, log: Logger(label: "test") { _ in lines }) { tree.gauge("none").read() }
     let start = MonotonicTime.now
     gate.look(at: start)
@@ -144,17 +144,6 @@ import Testing
     #expect(gate.isOpen)
     #expect(lines.all.count == 2)
     #expect(lines.all.first?.contains("60 % of the memory of this machine") == true, "\(lines.all)")
-  }
-
-  private final class Lines: LogHandler, @unchecked Sendable {
-    var all: [String] = []
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.trace
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-    func log(event: LogEvent) { all.append("\(event.message)") }
   }
 }
 

@@ -1,3 +1,4 @@
+import Fixture
 import Glibc
 import Synchronization
 
@@ -45,7 +46,7 @@ public final class HoldingProxy {
     var on: Int32 = 1
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
     let bound = Self.address(port) { bind(listener, $0, $1) }
-    guard bound == 0, listen(listener, 16) == 0 else { throw RedisServer.Failure(description: "listen on \(port): errno \(errno)") }
+    guard bound == 0, listen(listener, 16) == 0 else { throw FixtureError("listen on \(port): errno \(errno)") }
     carrier = Carrier(listener: listener, target: target)
     let context = Unmanaged.passRetained(carrier).toOpaque()
     pthread_create(

@@ -1,3 +1,4 @@
+import Fixture
 import Glibc
 
 /// A throw-away Sentinel on one loopback port. It ends with this process.
@@ -18,14 +19,15 @@ public final class RedisSentinel {
     ]
     if !master.password.isEmpty { lines.append("sentinel auth-pass \(service) \(master.password)") }
     if !password.isEmpty { lines += ["requirepass \(password)", "sentinel sentinel-pass \(password)"] }
-    try RedisServer.write(lines.joined(separator: "\n") + "\n", to: directory + "/sentinel.conf")
+    try writeText(lines.joined(separator: "\n") + "\n", to: directory + "/sentinel.conf", mode: 0o600)
     process = try LeashedProcess(
-      [RedisServer.program("redis-sentinel", in: directory), directory + "/sentinel.conf"], directory: directory)
+      [RedisServer.program("redis-sentinel", in: directory), directory + "/sentinel.conf"], directory: directory,
+      environment: ProcessMark().environment())
     for _ in 0..<500 {
       if let answer = try? command("PING"), answer.hasPrefix("PONG") { return }
       usleep(20_000)
     }
-    throw RedisServer.Failure(description: "redis-sentinel does not answer, see \(directory)/log")
+    throw FixtureError("redis-sentinel does not answer: \(readText(directory + "/log") ?? "")")
   }
 
   deinit { process?.end(keepingDirectory: false) }
@@ -35,6 +37,6 @@ public final class RedisSentinel {
   /// What redis-cli prints for a command, without the last line feed.
   @discardableResult
   public func command(_ words: String...) throws -> String {
-    try RedisServer.command(words, to: ["-h", "127.0.0.1", "-p", String(port)], password: password, in: directory)
+    try RedisServer.command(words, to: ["-h", "127.0.0.1", "-p", String(port)], password: password)
   }
 }

@@ -1,6 +1,7 @@
 import Core
 import Logging
-import Synchronization
+
+import class Fixture.LogLines
 
 @testable import Redis
 
@@ -42,24 +43,4 @@ final class LinkScene {
     test.turn(until: .seconds(8)) { result != nil }
     return result
   }
-}
-
-/// Log lines as "level text".
-final class LogLines: LogHandler, Sendable {
-  private let lines = Mutex<[String]>([])
-  var all: [String] { lines.withLock { $0 } }
-  var metadata: Logger.Metadata {
-    get { [:] }
-    set {}
-  }
-  var logLevel: Logger.Level {
-    get { .info }
-    set {}
-  }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { nil }
-    set {}
-  }
-
-  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
 }

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /// Starts argv[0] (looked up in PATH) in a session of its own, with default signal dispositions, an empty mask and no descriptor beyond 2.
-/// `input` is a path; `output` and `errors` are descriptors of the caller; `directory` may be NULL.
+/// `input`, `output` and `errors` are descriptors of the caller; `directory` may be NULL.
 /// Returns the process id, or the negated errno.
-int32_t fixture_spawn(const char *const *argv, const char *const *envp, const char *directory, const char *input, int output, int errors);
+int32_t fixture_spawn(const char *const *argv, const char *const *envp, const char *directory, int input, int output, int errors);
 
 #endif
