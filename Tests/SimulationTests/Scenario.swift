@@ -52,7 +52,7 @@ struct Scenario {
     base.pollerDownRetry = .seconds([10, 30, 60][dice(0...2)])
     for type in TaskType.allCases {
       var limits = TypeLimits(for: type)
-      limits.jobTimeout = .seconds([45, 120, 300][dice(0...2)])
+      limits.jobTimeout = .seconds([45, 60, 90][dice(0...2)])
       base.limits[type] = limits
     }
     let groups = dice(0...2) == 0 ? [0, 1] : [0]
@@ -125,9 +125,9 @@ struct Scenario {
     }
   }
 
-  /// Enough for two periods after locks of the last fault have lapsed.
-  var healingTime: Duration { pollPeriod * 2 + max(pollPeriod, .seconds(60)) + .seconds(400) }
-  /// The longest script that may run when the services are stopped.
-  var stopTime: Duration { .seconds(400) }
+  /// Two periods, after the locks of the last fault have lapsed and its scripts have come to their limit.
+  var healingTime: Duration { pollPeriod * 2 + max(pollPeriod, .seconds(60)) + .seconds(120) }
+  /// The longest script that may run when the services are stopped, and the time to end.
+  var stopTime: Duration { .seconds(130) }
   var longestHold: Duration { max(pollPeriod, base[.discovery].frequency, base[.services].frequency) + .seconds(60) }
 }
