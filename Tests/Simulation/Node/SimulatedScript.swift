@@ -28,6 +28,7 @@ public final class SimulatedScript {
   public let deadline: MonotonicTime?
   /// The child that started it; only while that lives is it the one that reaps.
   let parent: SimulatedProcess
+  public var parentPid: Int32 { parent.pid }
   let plan: ScriptPlan
   /// nil: it runs.
   public internal(set) var status: ExitStatus?
