@@ -51,6 +51,20 @@ import Testing
     #expect(verdict(at: 110, newcomer: false, known: true) == .notYet)
   }
 
+  /// Found by the simulation: a server that was read-only while a new device was discovered, and no poll of it for a period of discovery.
+  @Test func aNewDeviceWhoseRunLeftNoTraceDoesNotWaitForHours() {
+    var policy = OwnClockPolicy()
+    policy.named(newcomers: ["7"], askedAt: .seconds(99))
+    policy.began("7", at: .seconds(100))
+    policy.ended("7", isDone: true, at: .seconds(103))
+    func verdict(at now: Double) -> Verdict {
+      policy.verdict("7", isNewcomer: true, isEarly: false, period: .seconds(21600), horizon: .zero, now: .seconds(now))
+    }
+    #expect(verdict(at: 104) == .notYet)
+    #expect(verdict(at: 399) == .notYet)
+    #expect(verdict(at: 400) == .immediately)
+  }
+
   @Test func aDeviceThatHadATimeBeforeIsKnownAtOnce() {
     var policy = OwnClockPolicy()
     policy.named(newcomers: ["8"], askedAt: .seconds(99))

@@ -125,8 +125,9 @@ struct Scenario {
     }
   }
 
-  /// Two periods, after the locks of the last fault have lapsed and its scripts have come to their limit.
-  var healingTime: Duration { pollPeriod * 2 + max(pollPeriod, .seconds(60)) + .seconds(120) }
+  /// Two periods, after the locks of the last fault have lapsed its scripts have come to their limit, and devices were
+  /// discovered again whose discovery left no trace.
+  var healingTime: Duration { pollPeriod * 2 + max(pollPeriod, .seconds(60)) + .seconds(420) }
   /// The longest script that may run when the services are stopped, and the time to end.
   var stopTime: Duration { .seconds(130) }
   var longestHold: Duration { max(pollPeriod, base[.discovery].frequency, base[.services].frequency) + .seconds(60) }

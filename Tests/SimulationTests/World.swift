@@ -129,9 +129,7 @@ final class World {
     database.isReadOnly = false
     database.transientErrors = 0
     database.clockOffset = .zero
-    for device in scenario.devices where database.tables[device.id]?.group != device.group || database.tables[device.id]?.status != 1 {
-      database.tables.set(device)
-    }
+    mendRows()
     for node in nodes {
       node.isFrozen = false
       node.machine.refusesForks = false
@@ -144,6 +142,23 @@ final class World {
       node.start()
     }
     python?.heal()
+  }
+}
+
+extension World {
+  /// An admin mends what garbage has made of the devices.
+  fileprivate func mendRows() {
+    for device in scenario.devices {
+      guard var row = database.tables[device.id] else { continue }
+      row.group = device.group
+      row.status = 1
+      if let time = row.lastPolled, time > database.now || time == 0 { row.lastPolled = database.now }
+      if let time = row.lastDiscovered, time > database.now || time == 0 { row.lastDiscovered = database.now }
+      if row.lastPolledTaken ?? 0 > 3600 { row.lastPolledTaken = 1 }
+      if row.lastDiscoveredTaken ?? 0 > 3600 { row.lastDiscoveredTaken = 1 }
+      if row != database.tables[device.id] { database.tables.set(row) }
+    }
+    database.tables.cluster = []
   }
 }
 

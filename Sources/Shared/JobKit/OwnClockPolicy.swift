@@ -12,6 +12,10 @@ public struct OwnClockPolicy: Equatable, Sendable {
     case notYet
   }
 
+  /// A device that the database does not know as done, although it was done here, is done again after this at the latest: until it has been
+  /// discovered it is not polled at all, and a period of discovery is hours.
+  static let newcomerLimit = Duration.seconds(300)
+
   private struct Run: Equatable, Sendable {
     var began: Duration
     /// nil while it runs.
@@ -58,7 +62,7 @@ public struct OwnClockPolicy: Equatable, Sendable {
     _ payload: String, isNewcomer: Bool, isEarly: Bool, period: Duration?, horizon: Duration, now: Duration
   ) -> Verdict {
     guard let period, let run = runs[payload], !(isNewcomer && run.isKnown) else { return isEarly ? .notYet : .immediately }
-    let end = run.began + period
+    let end = run.began + (isNewcomer ? min(period, Self.newcomerLimit) : period)
     if end <= now { return .immediately }
     return end - now <= horizon ? .at(end) : .notYet
   }
