@@ -4,14 +4,19 @@ DESTDIR ?=
 SWIFT ?= swift
 DEMO_SECONDS ?=
 PARTS ?=
-export SWIFT PREFIX DESTDIR DEMO_SECONDS
+SEEDS ?=
+FIRST_SEED ?=
+HOURS ?=
+SEED ?=
+export SWIFT PREFIX DESTDIR DEMO_SECONDS SEEDS FIRST_SEED HOURS SEED
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build test soak demo bench lint format install uninstall clean
+.PHONY: help deps build test sim mutants soak demo bench lint format install uninstall clean
 
 help:
 	@echo 'make build    release build; .build/release/librenms-dispatcher runs from there'
 	@echo 'make test     lint, build with warnings as errors, unit and integration tests'
+	@echo 'make sim      whole clusters in virtual time (SEEDS=100 FIRST_SEED=1 HOURS=1; SEED=n: one with its trace);  make mutants  tries its checkers'
 	@echo 'make soak     what takes longer: Debian 13 in a private root, the long tests at full length (PARTS="kernel longrun": only these)'
 	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
 	@echo 'make bench    CPU, memory, query times and jobs per second, measured now (PARTS="idle scale": only these)'
@@ -29,6 +34,14 @@ build:
 
 test: deps
 	@misc/build/run-tests
+
+sim:
+	@misc/build/deps build
+	@misc/build/simulate seeds
+
+mutants:
+	@misc/build/deps build
+	@misc/build/simulate mutants
 
 soak:
 	@misc/build/deps soak
@@ -54,4 +67,4 @@ uninstall:
 	@misc/build/uninstall
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-simulation

@@ -125,7 +125,7 @@ public final class MariaDBServer: @unchecked Sendable {
   public func thaw() { process?.send(SIGCONT) }
 
   private func client(database: String) -> [String] {
-    ["mariadb", "--no-defaults", "--socket=\(socket)", "--user=root", "--batch", "--skip-column-names"]
+    ["mariadb", "--no-defaults", "--skip-ssl", "--socket=\(socket)", "--user=root", "--batch", "--skip-column-names"]
       + (database.isEmpty ? [] : [database])
   }
 

@@ -16,6 +16,7 @@ final class Checkers {
     var isStored = true
     /// The child that knew of it.
     var child: Int32
+    var hold = Duration.zero
   }
 
   private let scenario: Scenario
@@ -59,6 +60,11 @@ final class Checkers {
     // Maintenance is each node's own.
     let name = script.type == .maintenance ? "\(node) \(key)" : key
     let others = running[name] ?? [:]
+    // Whatever the servers have lost: a child knows its own jobs.
+    if others.values.contains(where: { $0.child == script.parentPid && $0.node == node }) {
+      violated("\(key) is begun on \(node) by the child that runs it already")
+    }
+    checkHold(key, node, at: now)
     if now >= lenientUntil, let (_, other) = others.min(by: { $0.key < $1.key }) {
       violated("\(key) is begun on \(node) while it runs on \(other.node) since \(seconds(now - other.startedAt)) s")
     }
@@ -68,11 +74,25 @@ final class Checkers {
     if script.type == .poller, let id = Int64(script.payload) { polledSince.insert(id) }
   }
 
+  /// What has failed is held for a while, and a device that is down for its own time.
+  private func checkHold(_ key: String, _ node: String, at now: MonotonicTime) {
+    guard now >= lenientUntil, let before = last[key], let end = before.endedAt, before.hold > now - end else { return }
+    violated("\(key) is begun on \(node) \(seconds(now - end)) s after its failure on \(before.node), held for \(seconds(before.hold)) s")
+  }
+
+  /// Scripts that are over their limit are ended; called now and then.
+  func checkLimits(_ machine: SimulatedMachine, at now: MonotonicTime) {
+    for script in machine.running {
+      guard let deadline = script.deadline, now - deadline > .seconds(120) else { continue }
+      violated("\(script.type.rawValue) \(script.payload) on \(machine.name) runs \(seconds(now - deadline)) s over its limit")
+    }
+  }
+
   /// What has done its work is not begun again within half of its period.
   private func checkPeriod(_ key: String, _ node: String, child: Int32, at now: MonotonicTime) {
     guard now >= lenientUntil, let before = last[key], before.succeeded, let period = scenario.period(of: key) else { return }
     // What neither the database nor a living child knows of is known to nobody: a child's own clock ends with it.
-    guard before.isStored || before.child == child else { return }
+    guard before.isStored || before.child == child && before.node == node else { return }
     let gap = now - before.startedAt
     if gap < period / 2 {
       violated("\(key) is begun on \(node) \(seconds(gap)) s after its last run on \(before.node), of a period of \(seconds(period)) s")
@@ -106,9 +126,20 @@ final class Checkers {
     run.wallEnd = world?.loop.wall
     run.isStored = world?.database.takesWrites ?? true
     run.succeeded = status == .exited(0)
+    run.hold = hold(script.type, status, signal: signal)
     last[name] = run
     if let signal, script.deadline.map({ now < $0 }) ?? true {
       violated("\(key) on \(node) was ended by signal \(signal) before its limit")
+    }
+  }
+
+  /// A second less than what the contract says of an end that was seen.
+  private func hold(_ type: TaskType, _ status: ExitStatus, signal: Int32?) -> Duration {
+    guard signal == nil, type == .poller || type == .discovery else { return .zero }
+    switch status {
+    case .exited(0): return .zero
+    case .exited(6): return scenario.downRetry - .seconds(1)
+    default: return .seconds(9)
     }
   }
 

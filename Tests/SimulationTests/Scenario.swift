@@ -110,6 +110,8 @@ struct Scenario {
     }
   }
 
+  var downRetry: Duration { base.pollerDownRetry }
+
   /// `dice`: 0 to 999,999.
   func duration(of type: TaskType, _ payload: String, dice: Int) -> Duration {
     let share = Double(dice) / 1_000_000

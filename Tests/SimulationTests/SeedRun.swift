@@ -2,36 +2,54 @@ import Core
 import Glibc
 import Testing
 
-/// `make sim`: as many seeds as are asked for, each a world of its own, on all processors. The last line is the verdict.
-@Suite struct SeedRun {
-  private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
+/// What `misc/build/simulate` runs: a lane of many seeds, one seed with its trace, or one mutant until a seed finds it.
+@Suite(.enabled(if: getenv("SIMULATE") != nil)) struct SeedRun {
+  private static func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+  private static func number(_ name: String) -> UInt64? { text(name).flatMap { UInt64($0) } }
 
-  @Test(.enabled(if: getenv("SIMULATE") != nil))
-  func seeds() throws {
-    let hours = getenv("HOURS").flatMap { Double(String(cString: $0)) } ?? 1
-    let duration = Duration.milliseconds(Int64(hours * 3_600_000))
-    if let seed = Self.number("SEED") { return try Self.replay(UInt64(seed), duration) }
-    let faults = Self.number("FAULTS")
-    let first = UInt64(Self.number("FIRST_SEED") ?? 1)
-    let count = UInt64(Self.number("SEEDS") ?? 100)
-    let (lane, lanes) = (UInt64(Self.number("LANE") ?? 0), UInt64(Self.number("LANES") ?? 1))
-    for seed in first..<first + count where seed % lanes == lane {
-      let begin = MonotonicTime.now
-      let verdict = try Verdict.of(Scenario(seed: seed, duration: duration, faultCount: faults))
-      let took = (MonotonicTime.now - begin).inSeconds
-      print(
-        "seed \(seed): \(verdict.turns) turns, \(verdict.runs) scripts, \(Int(verdict.virtualTime.inSeconds)) s in \((took * 100).rounded() / 100) s\(verdict.violation.map { ": VIOLATION: \($0)" } ?? "")"
-      )
-      fflush(nil)
+  private static func scenario(_ seed: UInt64) -> Scenario {
+    let hours = text("HOURS").flatMap { Double($0) } ?? 1
+    return Scenario(seed: seed, duration: .milliseconds(Int64(hours * 3_600_000)), faultCount: number("FAULTS").map { Int($0) })
+  }
+
+  @Test func seeds() throws {
+    if Self.text("MUTANT") != nil { return }
+    if let seed = Self.number("SEED") { return try Self.replay(seed) }
+    let first = Self.number("FIRST_SEED") ?? 1
+    let (lane, lanes) = (Self.number("LANE") ?? 0, Self.number("LANES") ?? 1)
+    for seed in first..<first + (Self.number("SEEDS") ?? 100) where seed % lanes == lane {
+      let verdict = try Verdict.of(Self.scenario(seed))
+      let what = verdict.violation.map { "VIOLATION: \($0)" } ?? "well"
+      Self.say("seed \(seed): \(verdict.turns) turns, \(verdict.runs) scripts, \(Int(verdict.virtualTime.inSeconds)) s, \(what)")
     }
   }
 
-  private static func replay(_ seed: UInt64, _ duration: Duration) throws {
-    var scenario = Scenario(seed: seed, duration: duration, faultCount: number("FAULTS"))
-    if getenv("SHRINK") != nil { scenario = try Verdict.shrunk(scenario) }
+  private static func replay(_ seed: UInt64) throws {
+    var scenario = scenario(seed)
+    if text("SHRINK") != nil, try Verdict.of(scenario).violation != nil { scenario = try Verdict.shrunk(scenario) }
     let verdict = try Verdict.of(scenario, keepsTrace: true)
     for line in verdict.lines { print(line) }
-    print("faults: \(scenario.activeFaults.map(\.description).joined(separator: "\n  "))")
-    print("seed \(seed): \(verdict.violation.map { "VIOLATION: \($0)" } ?? "no violation")")
+    print("\nfaults of seed \(seed):")
+    for fault in scenario.activeFaults { print("  \(fault)") }
+    say("seed \(seed): \(verdict.violation.map { "VIOLATION: \($0)" } ?? "well")")
   }
+
+  private static func say(_ line: String) {
+    print(line)
+    fflush(nil)
+  }
+
+  #if MUTANTS
+    @Test func mutants() throws {
+      guard let name = Self.text("MUTANT") else { return }
+      if name == "list" { return Mutant.allCases.forEach { Self.say("mutant \($0.rawValue)") } }
+      Mutant.active = try #require(Mutant(rawValue: name))
+      for seed in 1...(Self.number("SEEDS") ?? 200) {
+        if let violation = try Verdict.of(Self.scenario(seed)).violation {
+          return Self.say("mutant \(name): found by seed \(seed): \(violation)")
+        }
+      }
+      Self.say("mutant \(name): NOT FOUND")
+    }
+  #endif
 }

@@ -98,6 +98,7 @@ final class World {
     for (index, node) in nodes.enumerated() {
       loop.schedule(after: scenario.starts[index]) { node.start() }
     }
+    look()
     if let python { loop.schedule(after: .seconds(1)) { python.start() } }
     for fault in scenario.activeFaults { loop.schedule(at: begin + fault.at) { [unowned self] in fault.begin(in: self) } }
     try run(until: begin + scenario.duration)
@@ -112,6 +113,14 @@ final class World {
     python?.stop()
     try run(until: clock.now + scenario.stopTime)
     if checkers.violation == nil { checkers.checkRest() }
+  }
+
+  /// Each minute: what no event shows.
+  private func look() {
+    loop.schedule(after: .seconds(60)) { [unowned self] in
+      for node in nodes where node.isUp && !node.isFrozen { checkers.checkLimits(node.machine, at: clock.now) }
+      look()
+    }
   }
 
   private func heal() {
@@ -169,22 +178,26 @@ extension World: SimulatedMachine.Witness {
     let begun = clock.now
     let roll = dice(0...999)
     guard !isHealed else {
-      return ScriptPlan(duration: duration) { [unowned self] in take(effect: type, id, begun) }
+      return ScriptPlan(duration: duration) { [unowned self] in take(effect: type, id, begun, $0) }
     }
     if roll < 4 { return ScriptPlan(duration: .seconds(100_000), ignoresTerm: roll < 2) }
     if roll < 12 { return ScriptPlan(duration: duration, status: .exited(1)) }
     if roll < 20, type == .poller { return ScriptPlan(duration: duration, status: .exited(6)) }
     if roll < 23 { return ScriptPlan(duration: duration, status: .signalled(SIGSEGV)) }
-    return ScriptPlan(duration: duration) { [unowned self] in take(effect: type, id, begun) }
+    return ScriptPlan(duration: duration) { [unowned self] in take(effect: type, id, begun, $0) }
   }
 
-  private func take(effect type: TaskType, _ id: Int64?, _ begun: MonotonicTime) {
-    guard let id else { return }
+  /// As a script of LibreNMS: without a server it fails, one that is silent it waits for, and one that is read-only it does not notice.
+  private func take(effect type: TaskType, _ id: Int64?, _ begun: MonotonicTime, _ status: ExitStatus) -> ExitStatus? {
+    if database.isSilent { return nil }
+    if database.isDown { return .exited(1) }
+    guard let id else { return status }
     switch type {
     case .poller: database.polled(id, taken: clock.now - begun)
     case .discovery: database.discovered(id, taken: clock.now - begun)
     default: break
     }
+    return status
   }
 
   func started(_ machine: SimulatedMachine, _ script: SimulatedScript) {

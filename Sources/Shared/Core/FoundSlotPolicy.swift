@@ -24,6 +24,9 @@ public enum FoundSlotPolicy {
   /// `hasPid`: the slot's word names a process, which a free slot's does not; `processLives`: a script of ours with that pid lives.
   public static func action(_ state: SlotWord.State?, _ integrity: SlotIntegrity, hasPid: Bool, processLives: Bool) -> Action {
     if state == .free && !hasPid { return .nothing }
+    #if MUTANTS
+      if Mutant.active == .startingIgnored && state == .starting { return .nothing }
+    #endif
     switch integrity {
     case .newer: return .leaveToNewer
     case .garbage: return processLives ? .hold : .release

@@ -140,6 +140,9 @@ public final class Dispatch {
       switch memory {
       case .unavailable: return
       case .own: break
+      #if MUTANTS
+        case .shared where Mutant.active == .lastTickNotAsked: entry.tick = TickPolicy(period: period, lastBoundary: nil)
+      #endif
       case .shared(let boundary): entry.tick = TickPolicy(period: period, lastBoundary: boundary)
       }
       entry.tickKnown = true
@@ -212,6 +215,12 @@ public final class Dispatch {
       let verdict = engine.ownClock.verdict(
         job.payload, isNewcomer: job.isNewcomer, isEarly: job.isEarly, period: rule.keepsPeriod, horizon: rule.lookAhead + Self.earliness,
         now: .nanoseconds(now.nanoseconds))
+      #if MUTANTS
+        if Mutant.active == .ownClockIgnored {
+          items.append(item)
+          continue
+        }
+      #endif
       switch verdict {
       case .immediately: items.append(item)
       case .at(let end): delayed.add(item, until: MonotonicTime(nanoseconds: end.nanoseconds), period: rule.keepsPeriod ?? .zero)

@@ -37,6 +37,9 @@ extension JobEngine {
   }
 
   private func restoreCooldowns() {
+    #if MUTANTS
+      if Mutant.active == .holdLostAtRestart { return }
+    #endif
     guard let cooldowns else { return }
     let now = loop.now
     for (id, cooldown) in cooldowns.cooldowns where cooldown.until > now {
@@ -103,6 +106,9 @@ extension JobEngine {
   }
 
   private func adoptProcess(_ slot: JobSlot) {
+    #if MUTANTS
+      if Mutant.active == .adoptedCountsAsGone { return conclude(slot, .unseenLost) }
+    #endif
     slot.killsBefore = host.memoryKills
     // Whatever it has written goes on being read, or it would stand still at a full pipe.
     _ = try? output(of: slot)
@@ -156,6 +162,9 @@ extension JobEngine {
     if let status = reaped.removeValue(forKey: identity) { return resolve(slot, status) }
     // Whatever its status: it was told to end.
     if table.endedByStop(slot.index) { return conclude(slot, .stopped) }
+    #if MUTANTS
+      if Mutant.active == .unseenEndIgnored { return }
+    #endif
     loop.schedule(after: Self.statusWait) { [weak self] in
       guard let self, slot.phase == .unresolved, slot.identity == identity else { return }
       judge(slot)

@@ -51,6 +51,9 @@ extension JobEngine {
     case .keep(let duration): hold = duration
     case .untilFrequency: hold = max(.zero, slot.startedAt + frequency - now)
     }
+    #if MUTANTS
+      if Mutant.active == .holdForgotten { hold = nil }
+    #endif
     if let id, verdict.outcome != .cut {
       if let hold {
         cooldowns?.set(id, .init(until: now + hold, failures: verdict.outcome == .failed ? before + 1 : 0))
@@ -131,12 +134,19 @@ extension JobEngine {
 
   /// Looks at every running script's deadline, and sets the timer for the next one.
   func enforceDeadlines() {
+    #if MUTANTS
+      if Mutant.active == .limitForgotten { return }
+    #endif
     let now = loop.now
     for slot in slots where slot.phase == .running {
       switch DeadlinePolicy.action(deadline: slot.deadline, terminatedAt: table.terminatedAt(slot.index, now: loop.now), now: now) {
       case .none: break
       case .terminate: terminate(slot, byStop: false)
-      case .kill: slot.watch?.signalGroup(SIGKILL)
+      case .kill:
+        #if MUTANTS
+          if Mutant.active == .killForgotten { break }
+        #endif
+        slot.watch?.signalGroup(SIGKILL)
       }
     }
     scheduleDeadline()

@@ -155,7 +155,12 @@ public final class JobEngine {
     }
   }
 
-  private var mayTake: Bool { !draining && !dry && startsPausedUntil == nil && sql.isUp == true && !isProbing }
+  private var mayTake: Bool {
+    #if MUTANTS
+      if Mutant.active == .drainTakesOn { return !dry && startsPausedUntil == nil && sql.isUp == true && !isProbing }
+    #endif
+    return !draining && !dry && startsPausedUntil == nil && sql.isUp == true && !isProbing
+  }
 
   private func fill() {
     guard mayTake else { return }
@@ -183,6 +188,9 @@ public final class JobEngine {
       switch result {
       case .empty, .unavailable:
         dry = true
+        #if MUTANTS
+          if Mutant.active == .slotKeptByEmptyTake { return }
+        #endif
         slot.reset()
         finishDrainIfIdle()
       case .job(let job):
@@ -201,6 +209,9 @@ public final class JobEngine {
 
   /// Asks whether the job should still run, and starts it.
   private func consider(_ job: TakenJob, _ slot: JobSlot) {
+    #if MUTANTS
+      let draining = draining && Mutant.active != .drainTakesOn
+    #endif
     guard !draining else {
       // Taken by a question that was on its way when the stop came.
       slot.reset()

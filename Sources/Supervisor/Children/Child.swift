@@ -188,6 +188,9 @@ final class Child {
   }
 
   private func scheduleRestart() {
+    #if MUTANTS
+      if Mutant.active == .restartForgotten { return }
+    #endif
     let now = surroundings.loop.now
     let verdict = policy.died(now: now.sinceBoot, readySince: readySince?.sinceBoot, dice: surroundings.loop.random(in: 0...1))
     readySince = nil

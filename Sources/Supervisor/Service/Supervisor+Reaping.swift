@@ -11,6 +11,9 @@ extension Supervisor {
       let pid = ended.process.pid
       if let child = children.first(where: { $0.pid == pid }) {
         guard host.reap(pid) else { return }
+        #if MUTANTS
+          if Mutant.active == .scriptsDieWithChild { for job in tables.running(child.type) { host.signal(job.process, 9) } }
+        #endif
         child.exited(ended.status)
       } else if loader.pid == pid {
         // Its own session: whatever it started ends with it.

@@ -94,13 +94,20 @@ public final class SimulatedMachine {
       if let script { self?.signalled(script, $0) }
     }
     scripts[script.identity.pid] = script
-    script.timer = loop.schedule(after: plan.duration) { [weak self, weak script] in
-      guard let self, let script, script.status == nil else { return }
-      script.plan.effect()
-      end(script, plan.status, signal: nil)
-    }
+    finish(script, after: plan.duration)
     witness?.started(self, script)
     return script
+  }
+
+  private func finish(_ script: SimulatedScript, after duration: Duration) {
+    script.timer = loop.schedule(after: duration) { [weak self, weak script] in
+      guard let self, let script, script.status == nil else { return }
+      if let status = script.plan.effect(script.plan.status) {
+        end(script, status, signal: nil)
+      } else {
+        finish(script, after: .milliseconds(500))
+      }
+    }
   }
 
   func script(_ identity: ProcessIdentity) -> SimulatedScript? { scripts[identity.pid].flatMap { $0.identity == identity ? $0 : nil } }

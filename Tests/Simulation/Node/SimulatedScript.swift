@@ -8,10 +8,12 @@ public struct ScriptPlan {
   public var status: ExitStatus
   /// TERM does not end it.
   public var ignoresTerm: Bool
-  /// What it does to the world when it has come to its end by itself.
-  public var effect: () -> Void
+  /// What it does to the world when it has come to its end by itself; with another status where that fails, nil = it waits for somebody.
+  public var effect: (ExitStatus) -> ExitStatus?
 
-  public init(duration: Duration, status: ExitStatus = .exited(0), ignoresTerm: Bool = false, effect: @escaping () -> Void = {}) {
+  public init(
+    duration: Duration, status: ExitStatus = .exited(0), ignoresTerm: Bool = false, effect: @escaping (ExitStatus) -> ExitStatus? = { $0 }
+  ) {
     self.duration = duration
     self.status = status
     self.ignoresTerm = ignoresTerm

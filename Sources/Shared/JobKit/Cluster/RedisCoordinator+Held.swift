@@ -94,6 +94,9 @@ extension RedisCoordinator {
   }
 
   func renew(_ jobs: [TakenJob]) {
+    #if MUTANTS
+      if Mutant.active == .renewalForgotten { return }
+    #endif
     guard !jobs.isEmpty else { return }
     let ttl = LockLifetime.ofRunningJob(contract: self.ttl())
     commands.renew(jobs, ttl: ttl) { [weak self] result in

@@ -83,6 +83,12 @@ extension RedisCoordinator {
       switch result {
       case .job(let job, let left, let oldest):
         heard(left, oldest)
+        #if MUTANTS
+          if Mutant.active == .duplicateStarted {
+            hold(job, for: ttl)
+            return answer(.job(job))
+          }
+        #endif
         if let running = running(under: job.lock, otherThan: job.slot) { return ranAlready(running, job, owner, ttl, answer) }
         hold(job, for: ttl)
         answer(.job(job))

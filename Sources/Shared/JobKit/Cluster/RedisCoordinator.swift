@@ -200,6 +200,9 @@ public final class RedisCoordinator: Coordinator {
       for (slot, job) in notes.sorted(by: { $0.key < $1.key }) where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock
       {
         guard !taking.contains(slot), ending[slot] == nil else { continue }
+        #if MUTANTS
+          if Mutant.active == .noteForgotten { continue }
+        #endif
         lost += 1
         commands.putBack(job) { _ in }
       }
