@@ -21,7 +21,15 @@ final class World {
   private(set) var nodes: [Node] = []
   private(set) var python: PythonNode?
   private var generator: SeededGenerator
-  private var processes: [(process: SimulatedProcess, node: Node)] = []
+  /// Looked through before every turn, so without a count of references.
+  private struct Entry {
+    let process: Unmanaged<SimulatedProcess>
+    let loop: Unmanaged<EventLoop>
+    let node: Unmanaged<Node>
+  }
+  private var entries: [Entry] = []
+  private var processes: [ObjectIdentifier: SimulatedProcess] = [:]
+  private var hasDead = false
   /// Dead children whose code may still be on the stack.
   private var graveyard: [AnyObject] = []
   /// Armed by a fault: the next time that a child of this node and type passes the point it is killed there.
@@ -55,7 +63,12 @@ final class World {
     EventLoop(poller: WorldPoller(clock, wall), generator: SeededGenerator(seed: generator.next()))
   }
 
-  func add(_ process: SimulatedProcess, _ node: Node) { processes.append((process, node)) }
+  func add(_ process: SimulatedProcess, _ node: Node) {
+    processes[ObjectIdentifier(process)] = process
+    entries.append(
+      Entry(process: .passUnretained(process), loop: .passUnretained(process.loop), node: .passUnretained(node)))
+    process.onDeath.append { [unowned self] in hasDead = true }
+  }
 
   func retain(_ object: AnyObject) { graveyard.append(object) }
 
@@ -67,26 +80,32 @@ final class World {
   func run(until time: MonotonicTime) throws {
     while true {
       var best: MonotonicTime?
-      var chosen: EventLoop?
+      var chosen: Unmanaged<EventLoop>?
       if let work = loop.nextWork {
         best = work
-        chosen = loop
+        chosen = .passUnretained(loop)
       }
-      for (process, node) in processes where !process.isStopped && !node.isFrozen {
-        guard let work = process.loop.nextWork else { continue }
+      for entry in entries {
+        guard !entry.process._withUnsafeGuaranteedRef({ $0.isStopped }), !entry.node._withUnsafeGuaranteedRef({ $0.isFrozen }),
+          let work = entry.loop._withUnsafeGuaranteedRef({ $0.nextWork })
+        else { continue }
         if best.map({ work < $0 }) ?? true {
           best = work
-          chosen = process.loop
+          chosen = entry.loop
         }
       }
       guard let best, let chosen, best <= time else { break }
       clock.advance(to: best)
-      try chosen.turn(limit: .zero)
+      try chosen.takeUnretainedValue().turn(limit: .zero)
       turns += 1
       if !graveyard.isEmpty {
         graveyard = []
       }
-      if processes.contains(where: { !$0.process.isAlive }) { processes.removeAll { !$0.process.isAlive } }
+      if hasDead {
+        hasDead = false
+        entries.removeAll { !$0.process._withUnsafeGuaranteedRef { $0.isAlive } }
+        processes = processes.filter { $0.value.isAlive }
+      }
       if checkers.violation != nil { return }
     }
     clock.advance(to: time)
