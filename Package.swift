@@ -93,7 +93,7 @@ let package = Package(
       name: "ConfigProcTests", dependencies: ["ConfigProc", "Core", "CLinuxShims", "Database", "MariaDBFixture", "RedisFixture"],
       exclude: ["Fixtures"],
       swiftSettings: strict),
-    tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Simulation", "Database", "Core", logging]),
+    tests("MaintenanceTests", ["MaintenanceProc", "JobKit", "Simulation", "Database", "Core", "Fixture", logging]),
     tests("LayerTests", ["Fixture"]),
     // Whole clusters in virtual time.
     tests(

@@ -3,8 +3,9 @@ import JobKit
 import Logging
 import Redis
 import RedisFixture
-import Synchronization
 import Testing
+
+import class Fixture.LogLines
 
 @testable import Simulation
 
@@ -185,24 +186,4 @@ import Testing
       #expect(stage.link.scriptsForbidden && stage.link.isUp)
     }
   }
-}
-
-/// Log lines as "level text".
-private final class LogLines: LogHandler, Sendable {
-  private let lines = Mutex<[String]>([])
-  var all: [String] { lines.withLock { $0 } }
-  var metadata: Logger.Metadata {
-    get { [:] }
-    set {}
-  }
-  var logLevel: Logger.Level {
-    get { .info }
-    set {}
-  }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { nil }
-    set {}
-  }
-
-  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
 }

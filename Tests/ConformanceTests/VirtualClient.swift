@@ -3,13 +3,14 @@ import Database
 import JobKit
 import Logging
 import Simulation
-import Synchronization
+
+import class Fixture.LogLines
 
 /// A client of a simulated database, on the virtual loop: time passes when the test says so.
 final class VirtualClient {
   let server: SimulatedDatabase
   let client: DatabaseClient
-  let lines = VirtualLog()
+  let lines = LogLines()
   private(set) var changes: [Bool] = []
   private var loop: EventLoop { server.loop }
 
@@ -51,23 +52,4 @@ final class VirtualClient {
     for _ in 0..<15_000 where answer.value == nil { turn(for: .milliseconds(1)) }
     return answer.value ?? .failure(DatabaseError(kind: .unreachable, number: 0, text: "no answer"))
   }
-}
-
-final class VirtualLog: LogHandler, Sendable {
-  private let lines = Mutex<[String]>([])
-  var all: [String] { lines.withLock { $0 } }
-  var metadata: Logger.Metadata {
-    get { [:] }
-    set {}
-  }
-  var logLevel: Logger.Level {
-    get { .info }
-    set {}
-  }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { nil }
-    set {}
-  }
-
-  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
 }

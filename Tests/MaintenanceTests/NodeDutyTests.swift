@@ -2,8 +2,9 @@ import Core
 import Database
 import Logging
 import Simulation
-import Synchronization
 import Testing
+
+import class Fixture.LogLines
 
 @testable import JobKit
 @testable import MaintenanceProc
@@ -150,7 +151,7 @@ private final class DutyScene {
   let server: SimulatedDatabase
   let client: DatabaseClient
   private(set) var duty: NodeDuty
-  private let log = DutyLog()
+  private let log = LogLines()
   var leads: Bool {
     get { state.leads }
     set { state.leads = newValue }
@@ -191,23 +192,4 @@ private final class DutyScene {
       duty.turn(at: loop.now)
     }
   }
-}
-
-private final class DutyLog: LogHandler, Sendable {
-  private let lines = Mutex<[String]>([])
-  var all: [String] { lines.withLock { $0 } }
-  var metadata: Logger.Metadata {
-    get { [:] }
-    set {}
-  }
-  var logLevel: Logger.Level {
-    get { .info }
-    set {}
-  }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { nil }
-    set {}
-  }
-
-  func log(event: LogEvent) { lines.withLock { $0.append("\(event.level) \(event.message)") } }
 }
