@@ -33,6 +33,7 @@ final class Node {
   /// The service was asked to stop and has ended with this code.
   private(set) var exitCode: Int32?
   private var host: NodeHost?
+  private var isStopping = false
 
   final class Child {
     let process: SimulatedProcess
@@ -62,6 +63,7 @@ final class Node {
   func start() {
     guard !isUp else { return }
     exitCode = nil
+    isStopping = false
     let process = SimulatedProcess(name: "\(machine.name)/supervisor", parent: 1, loop: world.makeLoop(wall), processes: machine.processes)
     machine.processes.subreaper = process.pid
     let host = NodeHost(self, process)
@@ -85,7 +87,12 @@ final class Node {
     process.post { [weak supervisor] in supervisor?.start() }
   }
 
-  func stop() { if let process { machine.processes.signal(process.pid, SIGTERM) } }
+  /// Once: a second signal ends scripts.
+  func stop() {
+    guard let process, process.isAlive, !isStopping else { return }
+    isStopping = true
+    machine.processes.signal(process.pid, SIGTERM)
+  }
   func reload() { if let process { machine.processes.signal(process.pid, SIGHUP) } }
   func kill() { process?.kill() }
 

@@ -15,4 +15,15 @@ import Testing
     let scenario = Scenario(seed: seed, duration: .seconds(120), faultCount: 4)
     #expect(try Verdict.of(scenario).digest == Verdict.of(scenario).digest)
   }
+
+  /// What seeds have found, each with its story.
+  @Test(
+    arguments: [
+      (49, "a child that was killed between the end of a ping and the release of its lock ran the group again: its slot was free already"),
+      (98, "the same with billing, by another node"),
+    ] as [(UInt64, String)])
+  func whatWasFoundStaysMended(seed: UInt64, story: String) throws {
+    let result = try Verdict.of(Scenario(seed: seed, duration: .seconds(540), faultCount: 8))
+    #expect(result.violation == nil, "\(story): \(result.violation ?? "")")
+  }
 }

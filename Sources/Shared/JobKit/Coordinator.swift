@@ -135,8 +135,9 @@ public protocol Coordinator: AnyObject {
   func take(_ owner: SlotOwner, _ answer: @escaping (TakeResult) -> Void)
   /// How many takes more are worth it now: what waits, less the takes that are under way, but one to look if there is none.
   var worthwhileTakes: Int { get }
-  /// The job is over: its lock ends now, or after `hold`.
-  func finish(_ job: TakenJob, hold: Duration?)
+  /// The job is over: its lock ends now, or after `hold`. `done` is called once when that is known where the lock is, or can't be told now:
+  /// until then a successor has to find the job in the table, or it would take its note there for a job that never ran.
+  func finish(_ job: TakenJob, hold: Duration?, _ done: @escaping () -> Void)
   /// The job could not be looked at now: back with its score, lock released.
   func putBack(_ job: TakenJob)
   /// A predecessor's job that still runs: its lock is ours.
@@ -168,6 +169,9 @@ public protocol Coordinator: AnyObject {
 extension Coordinator {
   public func leave(_ done: @escaping () -> Void) { retire(done) }
   public var fault: String? { nil }
+
+  /// Of a job that never reached the table.
+  public func finish(_ job: TakenJob, hold: Duration?) { finish(job, hold: hold) {} }
 
   public func enqueue(_ items: [QueueItem], respectingLocks: Bool) {
     enqueue(items, respectingLocks: respectingLocks, tick: nil) { _ in }

@@ -61,7 +61,6 @@ extension JobEngine {
         cooldowns?.clear(id)
       }
     }
-    coordinator.finish(job, hold: hold)
     ownClock.ended(job.item.payload, isDone: verdict.outcome == .done, at: .nanoseconds(now.nanoseconds))
     if verdict.outcome == .cut {
       endedByStop += 1
@@ -74,10 +73,15 @@ extension JobEngine {
     report(slot, job, ending, verdict, hold: hold, detail: detail)
     lookAtOutput(slot, job, ending, verdict)
     onConcluded?(job.item)
-    table.free(slot.index)
-    slot.reset()
-    finishDrainIfIdle()
-    wake()
+    slot.watch = nil
+    slot.phase = .releasing
+    coordinator.finish(job, hold: hold) { [weak self, weak slot] in
+      guard let self, let slot, slot.phase == .releasing else { return }
+      table.free(slot.index)
+      slot.reset()
+      finishDrainIfIdle()
+      wake()
+    }
   }
 
   private func report(

@@ -92,7 +92,9 @@ extension JobEngine {
     }
     var entered = 0
     for slot in slots {
-      guard let job = slot.job, let identity = slot.identity, slot.phase != .free, slot.phase != .reserved else { continue }
+      guard let job = slot.job, let identity = slot.identity, slot.phase != .free, slot.phase != .reserved, slot.phase != .releasing else {
+        continue
+      }
       let age = loop.now - slot.startedAt
       let record = JobRecord(
         payload: job.item.payload, lock: job.lock, owner: job.owner, group: job.item.group, score: job.item.score,

@@ -12,6 +12,8 @@ final class JobSlot {
     case identifying
     /// A predecessor's script ended and its status is not known yet.
     case unresolved
+    /// Its end is judged, and its lock is being released.
+    case releasing
     /// Not used: adopting it killed two incarnations, or the table holds garbage or a later version's job there. With an identity it is
     /// looked at again until that process is gone.
     case quarantined

@@ -68,7 +68,8 @@ public final class LocalCoordinator: Coordinator {
     answer(isHeld(lockName(item)) ? .runs : .absent)
   }
 
-  public func finish(_ job: TakenJob, hold: Duration?) {
+  public func finish(_ job: TakenJob, hold: Duration?, _ done: @escaping () -> Void) {
+    defer { done() }
     let now = clock()
     if let hold, hold > .zero {
       store.set(lockName(job.item), owner: job.owner, until: now + hold, at: now)

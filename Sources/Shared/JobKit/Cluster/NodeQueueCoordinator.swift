@@ -104,9 +104,9 @@ final class NodeQueueCoordinator: Coordinator {
 
   private func isShared(_ job: TakenJob) -> Bool { job.lock.hasPrefix(cluster.names.lock("")) }
 
-  func finish(_ job: TakenJob, hold: Duration?) {
+  func finish(_ job: TakenJob, hold: Duration?, _ done: @escaping () -> Void) {
     local.finish(mine(job), hold: hold)
-    if isShared(job) { cluster.finish(job, hold: nil) }
+    if isShared(job) { cluster.finish(job, hold: nil, done) } else { done() }
   }
 
   func putBack(_ job: TakenJob) {

@@ -7,15 +7,19 @@ extension RedisCoordinator {
     held[job.slot] = (job, loop.now + ttl / 3)
   }
 
-  public func finish(_ job: TakenJob, hold: Duration?) {
+  public func finish(_ job: TakenJob, hold: Duration?, _ done: @escaping () -> Void) {
     let job = underItsKey(job)
     held[job.slot] = nil
     let until = hold.map { loop.now + $0 }
     // What is there now is another service's.
-    guard twin == nil else { return unfinished.append((job, until)) }
+    guard twin == nil else {
+      unfinished.append((job, until))
+      return done()
+    }
     ending[job.slot, default: 0] += 1
     holds[job.lock] = until.map { (job.owner, $0) }
     commands.finish(job, hold: hold.flatMap { $0 > .zero ? $0 : nil }) { [weak self] result in
+      defer { done() }
       self?.ended(job.slot)
       switch result {
       case .success: self?.complain(.end, of: nil)
