@@ -182,6 +182,10 @@ extension Fault {
       var generator = SeededGenerator(seed: world.scenario.seed &+ UInt64(at.nanoseconds))
       world.checkers.lenient(for: .seconds(600))
       world.database.addGarbage(rows, using: &generator)
+      // The smallest period of all nodes decides about the look under the lock: a second of an admin's counts as one until it is mended.
+      later(.seconds(300)) {
+        for place in world.database.tables.cluster.indices { world.database.tables.cluster[place].pollerFrequency = nil }
+      }
     default: beginOfRedis(in: world, later, lockless)
     }
   }

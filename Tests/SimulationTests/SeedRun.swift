@@ -26,7 +26,7 @@ import Testing
 
   private static func replay(_ seed: UInt64) throws {
     var scenario = scenario(seed)
-    if text("SHRINK") != nil, try Verdict.of(scenario).violation != nil { scenario = try Verdict.shrunk(scenario) }
+    if text("SHRINK") == "1", try Verdict.of(scenario).violation != nil { scenario = try Verdict.shrunk(scenario) }
     let verdict = try Verdict.of(scenario, keepsTrace: true)
     for line in verdict.lines { print(line) }
     print("\nfaults of seed \(seed):")

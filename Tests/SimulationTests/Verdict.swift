@@ -18,16 +18,20 @@ struct Verdict {
       virtualTime: world.clock.now - begin, lines: world.trace.lines)
   }
 
-  /// Takes faults away one at a time while it still fails.
+  /// The violation without the figures in it: the same fault at another time has the same.
+  var kind: String? { violation.map { String($0.filter { !$0.isNumber && $0 != "." }.suffix(40)) } }
+
+  /// Takes faults away one at a time while it still fails in the same way.
   static func shrunk(_ scenario: Scenario) throws -> Scenario {
     var best = scenario
+    let kind = try of(scenario).kind
     var isSmaller = true
     while isSmaller {
       isSmaller = false
       for fault in best.active.reversed() {
         var smaller = best
         smaller.active.removeAll { $0 == fault }
-        if try of(smaller).violation != nil {
+        if try of(smaller).kind == kind {
           best = smaller
           isSmaller = true
         }
