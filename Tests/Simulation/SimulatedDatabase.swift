@@ -41,25 +41,19 @@ public final class SimulatedDatabase {
     clockAtZero = loop.wall - .nanoseconds(loop.now.nanoseconds)
   }
 
-  /// A connection of one process. It ends with its last reference.
-  public func client(_ settings: DatabaseSettings = DatabaseSettings(), log: Logger) -> DatabaseClient {
+  /// A connection. It ends with its last reference. Of a `process` with a loop of its own the answers come there, and a dead one asks
+  /// nothing more.
+  public func client(
+    _ settings: DatabaseSettings = DatabaseSettings(), of process: SimulatedProcess? = nil, log: Logger
+  ) -> DatabaseClient {
     backends.removeAll { $0.backend == nil }
-    return DatabaseClient(loop: loop, log: log) { client in
-      let backend = SimulatedBackend(server: self, settings) { [weak client] in client?.receive($0) }
-      backends.append(Weak(backend: backend))
-      return backend
-    }
-  }
-
-  /// The same for a process with a loop of its own: answers come there, and a dead process asks nothing more.
-  public func client(_ settings: DatabaseSettings, of process: SimulatedProcess, log: Logger) -> DatabaseClient {
-    backends.removeAll { $0.backend == nil }
-    return DatabaseClient(loop: process.loop, log: log) { client in
+    return DatabaseClient(loop: process?.loop ?? loop, log: log) { client in
+      let isOwn = process != nil
       let backend = SimulatedBackend(server: self, settings) { [weak client, weak process] reply in
-        process?.post { client?.receive(reply) }
+        if isOwn { process?.post { client?.receive(reply) } } else { client?.receive(reply) }
       }
       backends.append(Weak(backend: backend))
-      process.onDeath.append { [weak backend] in backend?.die() }
+      process?.onDeath.append { [weak backend] in backend?.die() }
       return backend
     }
   }

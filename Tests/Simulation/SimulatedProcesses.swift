@@ -103,6 +103,12 @@ public final class SimulatedProcesses {
     }
   }
 
+  /// To the whole group of the process if it leads one, else to the process. Does nothing when it is gone.
+  public func signal(_ process: ProcessIdentity, _ number: Int32) {
+    guard isAlive(process), let entry = entries[process.pid] else { return }
+    if entry.group == process.pid { signalGroup(process.pid, number) } else { signal(process.pid, number) }
+  }
+
   public func signalGroup(_ group: Int32, _ number: Int32) {
     for pid in entries.values.filter({ $0.group == group }).map(\.process.pid).sorted() { signal(pid, number) }
   }
@@ -138,6 +144,11 @@ public final class SimulatedProcesses {
   /// It exists and is no zombie.
   public func isAlive(_ process: ProcessIdentity) -> Bool {
     entries[process.pid].map { $0.process == process && $0.status == nil } ?? false
+  }
+
+  /// The process with this pid; nil = there is none, or a zombie.
+  public func living(_ pid: Int32) -> ProcessIdentity? {
+    entries[pid].flatMap { $0.status == nil ? $0.process : nil }
   }
 
   /// The process with this pid, with its group and session; a zombie too.

@@ -56,11 +56,15 @@ final class Checkers {
 
   // MARK: Scripts
 
+  /// A job for the reader, and under what its runs are kept: maintenance is each node's own.
+  private static func names(_ script: SimulatedScript, _ node: String) -> (key: String, name: String) {
+    let key = "\(script.type.rawValue) \(script.payload)"
+    return (key, script.type == .maintenance ? "\(node) \(key)" : key)
+  }
+
   func started(_ node: String, _ script: SimulatedScript, at now: MonotonicTime) {
     runs += 1
-    let key = "\(script.type.rawValue) \(script.payload)"
-    // Maintenance is each node's own.
-    let name = script.type == .maintenance ? "\(node) \(key)" : key
+    let (key, name) = Self.names(script, node)
     let others = running[name] ?? [:]
     // Whatever the servers have lost: a child knows its own jobs.
     if others.values.contains(where: { $0.child == script.parentPid && $0.node == node }) {
@@ -71,7 +75,7 @@ final class Checkers {
       violated("\(key) is begun on \(node) while it runs on \(other.node) since \(seconds(now - other.startedAt)) s")
     }
     if script.type == .poller { checkPeriod(key, node, child: script.parentPid, at: now) }
-    checkTick(key, node, script, isWaiting: !others.isEmpty, at: now)
+    checkTick(key, node, script, at: now)
     running[name, default: [:]][script.identity.pid] = Run(node: node, startedAt: now, child: script.parentPid)
     if script.type == .poller, let id = Int64(script.payload) { polledSince.insert(id) }
   }
@@ -103,7 +107,7 @@ final class Checkers {
 
   /// Each tick once: a start takes one, and a boundary brings one, never more than one at hand. A run that had to wait for its predecessor comes
   /// after the next boundary, so there may be two then. Ticks of a Python leader are remembered by nobody.
-  private func checkTick(_ key: String, _ node: String, _ script: SimulatedScript, isWaiting: Bool, at now: MonotonicTime) {
+  private func checkTick(_ key: String, _ node: String, _ script: SimulatedScript, at now: MonotonicTime) {
     guard scenario.pythonNode == nil, script.type != .poller, script.type != .discovery, let period = scenario.period(of: key), let world
     else { return }
     let window = Int64(world.loop.wall.inSeconds / period.inSeconds)
@@ -120,8 +124,7 @@ final class Checkers {
   }
 
   func ended(_ node: String, _ script: SimulatedScript, _ status: ExitStatus, signal: Int32?, at now: MonotonicTime) {
-    let key = "\(script.type.rawValue) \(script.payload)"
-    let name = script.type == .maintenance ? "\(node) \(key)" : key
+    let (key, name) = Self.names(script, node)
     var run =
       running[name]?.removeValue(forKey: script.identity.pid) ?? Run(node: node, startedAt: script.startedAt, child: script.parentPid)
     run.endedAt = now

@@ -169,10 +169,7 @@ final class NodeHost: SupervisorHost {
   func kill(_ pid: Int32) { processes.signal(pid, SIGKILL) }
   func killGroup(_ pid: Int32) { processes.signalGroup(pid, SIGKILL) }
 
-  func signal(_ process: ProcessIdentity, _ number: Int32) {
-    guard processes.isAlive(process), let found = processes.find(process.pid) else { return }
-    if found.group == process.pid { processes.signalGroup(process.pid, number) } else { processes.signal(process.pid, number) }
-  }
+  func signal(_ process: ProcessIdentity, _ number: Int32) { processes.signal(process, number) }
 
   func nextEnded() -> EndedProcess? {
     processes.nextEnded(of: pid).map { EndedProcess(process: $0.process, group: $0.group, status: $0.status) }
@@ -181,7 +178,7 @@ final class NodeHost: SupervisorHost {
   func reap(_ pid: Int32) -> Bool { processes.reap(pid, by: self.pid) }
   func nextStopped() -> Int32? { processes.nextStopped(of: pid) }
   func isAlive(_ process: ProcessIdentity) -> Bool { processes.isAlive(process) }
-  func script(pid: Int32) -> ProcessIdentity? { processes.find(pid).map(\.process).flatMap { processes.isAlive($0) ? $0 : nil } }
+  func script(pid: Int32) -> ProcessIdentity? { processes.living(pid) }
   func jobTable(_ type: TaskType) -> JobTable? { node.machine.table(type) }
 
   func applyLimits(_ settings: Settings, _ resident: @escaping (_ pid: Int32, _ session: Int32) -> ControlGroupPlan.Resident)

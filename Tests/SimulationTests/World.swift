@@ -98,9 +98,7 @@ final class World {
       clock.advance(to: best)
       try chosen.takeUnretainedValue().turn(limit: .zero)
       turns += 1
-      if !graveyard.isEmpty {
-        graveyard = []
-      }
+      if !graveyard.isEmpty { graveyard = [] }
       if hasDead {
         hasDead = false
         entries.removeAll { !$0.process._withUnsafeGuaranteedRef { $0.isAlive } }

@@ -17,10 +17,9 @@ final class WorldTrace: @unchecked Sendable {
   }
 
   func note(_ text: String) {
-    let milliseconds = clock.now.nanoseconds / 1_000_000 - 1_000_000
     for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01b3 }
     digest = (digest ^ UInt64(truncatingIfNeeded: clock.now.nanoseconds)) &* 0x100_0000_01b3
-    if isKept { lines.append("\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst()) \(text)") }
+    keep(text)
   }
 
   func logger(_ name: String) -> Logger { Logger(label: name) { _ in Handler(name: name, trace: self) } }

@@ -22,15 +22,17 @@ public final class SimulatedHost: Host {
   // MARK: Files that a successor finds
 
   public func openTable(slots: Int) throws(JobTable.Failure) -> JobTable {
-    guard let table = machine.openTable(type, slots: slots, number: UInt64(process.loop.random(in: 1...Int.max))) else {
+    guard let table = machine.openTable(type, slots: slots, number: number) else {
       throw .system(SystemError("map", number: 12))
     }
     self.table = table
     return table
   }
 
+  private var number: UInt64 { UInt64(process.loop.random(in: 1...Int.max)) }
+
   public func openPrivateTable(slots: Int) -> JobTable? {
-    JobTable.anonymous(slots: slots, place: machine.place, number: UInt64(process.loop.random(in: 1...Int.max)))
+    JobTable.anonymous(slots: slots, place: machine.place, number: number)
   }
 
   public func endPredecessor(_ pid: Int32) -> Bool { false }
@@ -85,9 +87,7 @@ public final class SimulatedHost: Host {
     func signalGroup(_ number: Int32) { if process.isAlive { machine.processes.signalGroup(pid, number) } }
   }
 
-  public func script(pid: Int32) -> ProcessIdentity? {
-    machine.processes.find(pid).map(\.process).flatMap { machine.processes.isAlive($0) ? $0 : nil }
-  }
+  public func script(pid: Int32) -> ProcessIdentity? { machine.processes.living(pid) }
 
   public func isAlive(_ identity: ProcessIdentity) -> Bool { machine.processes.isAlive(identity) }
 
