@@ -8,7 +8,8 @@ SEEDS ?=
 FIRST_SEED ?=
 HOURS ?=
 SEED ?=
-export SWIFT PREFIX DESTDIR DEMO_SECONDS SEEDS FIRST_SEED HOURS SEED
+BASELINE ?=
+export SWIFT PREFIX DESTDIR DEMO_SECONDS SEEDS FIRST_SEED HOURS SEED BASELINE
 
 .DEFAULT_GOAL := build
 .PHONY: help deps build test sim mutants soak demo bench lint format install uninstall clean
@@ -19,7 +20,7 @@ help:
 	@echo 'make sim      whole clusters in virtual time (SEEDS=100 FIRST_SEED=1 HOURS=1; SEED=n: one with its trace);  make mutants  tries its checkers'
 	@echo 'make soak     what takes longer: Debian 13 in a private root, the long tests at full length (PARTS="kernel longrun": only these)'
 	@echo 'make demo     200 sample devices on a throw-away database, with a live status (DEMO_SECONDS=60: ends by itself)'
-	@echo 'make bench    CPU, memory, query times and jobs per second, measured now (PARTS="idle scale": only these)'
+	@echo 'make bench    CPU, memory, query times and jobs per second, measured now (PARTS="idle scale": only these; BASELINE=COMMIT: beside that one)'
 	@echo 'make lint     style check;  make format  applies the style'
 	@echo 'make install  to $$DESTDIR$$PREFIX (PREFIX=$(PREFIX));  make uninstall  removes it'
 	@echo 'make deps     installs the Debian packages that test, demo and bench need; these targets do it by themselves'
@@ -51,7 +52,7 @@ demo: deps build
 	@misc/demo
 
 bench: deps build
-	@.build/release/dispatcher-bench $(PARTS)
+	@misc/build/bench $(PARTS)
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
