@@ -16,6 +16,24 @@ struct Fault: CustomStringConvertible {
     case workers(node: Int, Int)
     case switchType(node: Int, TaskType)
     case forksRefused(node: Int, Duration)
+    /// Its runtime directory takes no new file; its children are killed then, so that they need one.
+    case fullDirectory(node: Int, Duration)
+    /// A child is killed, and its job table overwritten before its successor reads it.
+    case damagedTable(node: Int, TaskType)
+    /// The configuration helper does not do its work while a reload, and perhaps a start, wants it.
+    case resolver(node: Int, Node.ResolverMood, Duration)
+    /// The file system of the base directory hangs, for whoever looks into it.
+    case baseHangs(node: Int, Duration)
+    /// It leaves in peace and comes back later.
+    case leave(node: Int, back: Duration)
+    /// A copied `.env`: two nodes call themselves by the same names.
+    case twins(node: Int, Duration)
+    /// Somebody asks for polls or discoveries of devices.
+    case onDemand(node: Int, TaskType, first: Int, count: Int)
+    case deviceAdded(Int)
+    case deviceRemoved(Int)
+    case deviceDisabled(Int, Duration)
+    case deviceMoved(Int, Duration)
     case clockStep(node: Int, seconds: Int, Duration)
     case redisDown(Duration, keepsData: Bool)
     case redisFrozen(Duration)
@@ -66,6 +84,16 @@ extension Fault.Kind {
       (2, .workers(node: node, dice(1...24))),
       (1, .switchType(node: node, type)),
       (2, .forksRefused(node: node, time(0.5...20))),
+      (1, .fullDirectory(node: node, time(5...90))),
+      (2, .damagedTable(node: node, type)),
+      (2, .resolver(node: node, [.dies, .writesGarbage, .hangs, .waits][dice(0...3)], time(5...120))),
+      (1, .baseHangs(node: node, time(1...200))),
+      (2, .leave(node: node, back: time(5...300))),
+      (4, .onDemand(node: node, dice(0...3) == 0 ? .discovery : .poller, first: dice(1...200), count: dice(1...10))),
+      (1, .deviceAdded(dice(1...10))),
+      (1, .deviceRemoved(dice(1...200))),
+      (1, .deviceDisabled(dice(1...200), time(10...200))),
+      (1, .deviceMoved(dice(1...200), time(10...200))),
       (2, .clockStep(node: node, seconds: [-3600, -60, -5, 5, 60, 3600][dice(0...5)], time(10...300))),
       (3, .databaseDown(time(0.5...60))),
       (2, .databaseSilent(time(1...40))),
@@ -87,6 +115,7 @@ extension Fault.Kind {
       (1, .scriptsForbidden(time(5...120))),
       (1, .scriptsForgotten),
       (3, .lockEvicted(dice(0...1000))),
+      (1, .twins(node: node, time(20...120))),
     ]
     let all = isClustered ? own + ofRedis : own
     var roll = dice(0...all.reduce(0) { $0 + $1.0 } - 1)
@@ -186,7 +215,9 @@ extension Fault {
       later(.seconds(300)) {
         for place in world.database.tables.cluster.indices { world.database.tables.cluster[place].pollerFrequency = nil }
       }
-    default: beginOfRedis(in: world, later, lockless)
+    default:
+      beginOfPlaces(in: world, later)
+      beginOfRedis(in: world, later, lockless)
     }
   }
 

@@ -26,7 +26,13 @@ final class Node {
   unowned let world: World
   var settings: Settings
   /// All processes of the machine but scripts stand still.
-  var isFrozen = false
+  var isFrozen = false { didSet { if isFrozen { frozenCount += 1 } } }
+  private(set) var frozenCount = 0
+  /// What the configuration helper does.
+  var resolver = ResolverMood.well
+  fileprivate var helper: ProcessIdentity?
+  /// Whatever looks into the base directory does not return.
+  var baseHangs = false
   private(set) var process: SimulatedProcess?
   private(set) var supervisor: Supervisor?
   private(set) var children: [TaskType: Child] = [:]
@@ -34,6 +40,8 @@ final class Node {
   private(set) var exitCode: Int32?
   private var host: NodeHost?
   private var isStopping = false
+
+  enum ResolverMood: Equatable { case well, dies, writesGarbage, hangs, waits }
 
   final class Child {
     let process: SimulatedProcess
@@ -96,6 +104,24 @@ final class Node {
   func reload() { if let process { machine.processes.signal(process.pid, SIGHUP) } }
   func kill() { process?.kill() }
 
+  /// As the file that names it was copied from another node; nil: it has its own names again.
+  func takeNames(of other: Node?) {
+    let own = world.scenario.nodes[other?.index ?? index]
+    settings.nodeID = own.nodeID
+    settings.pollerName = own.pollerName
+    reload()
+  }
+
+  /// An admin ends a helper that hangs.
+  func killHelper() { if let helper, machine.processes.isAlive(helper) { machine.processes.signal(helper.pid, SIGKILL) } }
+
+  /// A person's request over the operator socket; false = there is nobody who listens. `answer` is called by a living supervisor only.
+  func ask(_ request: OperatorRequest, _ answer: @escaping (OperatorReply) -> Void) -> Bool {
+    guard let process, process.isAlive, let serve = host?.operatorService else { return false }
+    process.post { serve(request, answer) }
+    return true
+  }
+
   fileprivate func startChild(_ type: TaskType, parent: SimulatedProcess) throws(SystemError) -> (pid: Int32, port: any SupervisorPort) {
     guard let schedulerType = Self.types[type] else { throw SystemError("find \(type.executable)", number: ENOENT) }
     guard !machine.refusesForks else { throw SystemError("fork", number: EAGAIN) }
@@ -154,16 +180,38 @@ final class NodeHost: SupervisorHost {
   }
 
   func startResolver() throws(SystemError) -> (pid: Int32, port: any ResolverPort) {
+    guard !node.machine.refusesForks else { throw SystemError("fork", number: EAGAIN) }
     let port = Resolver()
-    let helper = processes.start(parent: pid) { [weak port] _ in port?.close() }
-    let report = ResolverReport.resolved(settings: node.settings, entries: [], notes: [])
-    process.post(after: .milliseconds(node.world.dice(200...600))) { [processes] in
-      guard processes.isAlive(helper) else { return }
-      port.onMessage?(.report(report))
-      port.onClose?(.ended(pendingBytes: 0))
-      processes.end(helper.pid, .exited(0))
+    var pid: Int32 = 0
+    // By whatever it is ended: its end of the pipe closes with it.
+    let helper = processes.start(parent: self.pid) { [processes, process, weak port] number in
+      guard number == SIGKILL || number == SIGTERM else { return }
+      processes.end(pid, .signalled(number))
+      process.post { [weak port] in port?.onClose?(.ended(pendingBytes: 0)) }
     }
+    pid = helper.pid
+    node.helper = helper
+    // Its reader is gone.
+    process.onDeath.append { [processes] in processes.end(helper.pid, .exited(0)) }
+    work(helper, port)
     return (helper.pid, port)
+  }
+
+  private func work(_ helper: ProcessIdentity, _ port: Resolver) {
+    process.post(after: .milliseconds(node.world.dice(200...600))) { [processes, node] in
+      guard processes.isAlive(helper) else { return }
+      switch node.resolver {
+      case .well: port.onMessage?(.report(.resolved(settings: node.settings, entries: [], notes: [])))
+      case .dies: break
+      case .writesGarbage: port.onMessage?(.garbage(bytes: 77))
+      case .hangs: return
+      case .waits:
+        port.onMessage?(.report(.waiting(reason: "the database is away")))
+        return self.work(helper, port)
+      }
+      port.onClose?(.ended(pendingBytes: 0))
+      processes.end(helper.pid, node.resolver == .dies ? .signalled(SIGSEGV) : .exited(0))
+    }
   }
 
   func kill(_ pid: Int32) { processes.signal(pid, SIGKILL) }
@@ -190,22 +238,34 @@ final class NodeHost: SupervisorHost {
   var runtimeDirectory: String { "/run/librenms" }
   var isRuntimeDirectoryInPlace: Bool { true }
   func restoreRuntimeDirectory() throws(RuntimePlace.Refusal) {}
-  func openOperatorSocket(_ serve: @escaping OperatorService) throws(SystemError) -> any OperatorEntrance { Entrance() }
+
+  private(set) var operatorService: OperatorService?
+
+  func openOperatorSocket(_ serve: @escaping OperatorService) throws(SystemError) -> any OperatorEntrance {
+    operatorService = serve
+    return Entrance()
+  }
+
   var baseIdentity: FileIdentity? { FileIdentity(device: 1, inode: 2) }
 
   func lookAtBase(_ known: FileIdentity?, _ done: @escaping (BaseLook) -> Void) -> SystemError? {
-    process.post(after: .milliseconds(1)) { done(BaseLook(directory: FileIdentity(device: 1, inode: 2))) }
+    inBase { done(BaseLook(directory: FileIdentity(device: 1, inode: 2))) }
     return nil
   }
 
   func touch(_ path: String, _ done: @escaping (SystemError?) -> Void) -> SystemError? {
-    process.post(after: .milliseconds(1)) { done(nil) }
+    inBase { done(nil) }
     return nil
   }
 
   func lookAtLog(_ path: String, _ done: @escaping (LogWatchdogPolicy.Finding) -> Void) -> SystemError? {
-    process.post(after: .milliseconds(1)) { done(.missing("the simulation has none")) }
+    inBase { done(.missing("the simulation has none")) }
     return nil
+  }
+
+  /// When the file system answers.
+  private func inBase(_ done: @escaping () -> Void) {
+    process.post(after: .milliseconds(node.baseHangs ? 500 : 1)) { [node] in node.baseHangs ? self.inBase(done) : done() }
   }
 
   var serviceManager: (any ServiceManager)? { manager }

@@ -9,10 +9,11 @@ struct Verdict {
   var virtualTime: Duration
   var lines: [String]
 
-  static func of(_ scenario: Scenario, keepsTrace: Bool = false) throws -> Verdict {
+  /// `heals`: false = only as long as there are faults, for what need not come to rest.
+  static func of(_ scenario: Scenario, keepsTrace: Bool = false, heals: Bool = true) throws -> Verdict {
     let world = World(scenario, keepsTrace: keepsTrace)
     let begin = world.clock.now
-    try world.live()
+    try world.live(heals: heals)
     return Verdict(
       violation: world.checkers.violation, digest: world.trace.digest, turns: world.turns, runs: world.checkers.runs,
       virtualTime: world.clock.now - begin, lines: world.trace.lines)

@@ -110,7 +110,7 @@ final class World {
   }
 
   /// The whole life of this world: faults, healing, rest.
-  func live() throws {
+  func live(heals: Bool = true) throws {
     let begin = clock.now
     for (index, node) in nodes.enumerated() {
       loop.schedule(after: scenario.starts[index]) { node.start() }
@@ -119,7 +119,7 @@ final class World {
     if let python { loop.schedule(after: .seconds(1)) { python.start() } }
     for fault in scenario.activeFaults { loop.schedule(at: begin + fault.at) { [unowned self] in fault.begin(in: self) } }
     try run(until: begin + scenario.duration)
-    guard checkers.violation == nil else { return }
+    guard heals, checkers.violation == nil else { return }
     heal()
     let rest = scenario.healingTime
     try run(until: clock.now + rest)
@@ -159,6 +159,11 @@ final class World {
     for node in nodes {
       node.isFrozen = false
       node.machine.refusesForks = false
+      node.machine.isFull = false
+      node.baseHangs = false
+      node.resolver = .well
+      node.killHelper()
+      if node.settings.nodeID != scenario.nodes[node.index].nodeID { node.takeNames(of: nil) }
       node.wall.value = wall.value
       if let process = node.process, process.isStopped { node.machine.processes.signal(process.pid, SIGCONT) }
       for child in node.children.values.sorted(by: { $0.process.pid < $1.process.pid }) {
@@ -174,15 +179,16 @@ final class World {
 extension World {
   /// An admin mends what garbage has made of the devices.
   fileprivate func mendRows() {
-    for device in scenario.devices {
-      guard var row = database.tables[device.id] else { continue }
-      row.group = device.group
+    let groups = scenario.nodes[0].groups
+    for device in database.tables.devices {
+      var row = device
+      if !groups.contains(row.group) { row.group = groups[0] }
       row.status = 1
       if let time = row.lastPolled, time > database.now || time == 0 { row.lastPolled = database.now }
       if let time = row.lastDiscovered, time > database.now || time == 0 { row.lastDiscovered = database.now }
       if row.lastPolledTaken ?? 0 > 3600 { row.lastPolledTaken = 1 }
       if row.lastDiscoveredTaken ?? 0 > 3600 { row.lastDiscoveredTaken = 1 }
-      if row != database.tables[device.id] { database.tables.set(row) }
+      if row != device { database.tables.set(row) }
     }
     database.tables.cluster = []
   }

@@ -4,6 +4,7 @@ import JobKit
 /// The host of one incarnation of a child: a view of its node's machine, which ends with the child.
 public final class SimulatedHost: Host {
   private static let eagain: Int32 = 11
+  private static let enospc: Int32 = 28
 
   private let type: TaskType
   private let machine: SimulatedMachine
@@ -22,6 +23,10 @@ public final class SimulatedHost: Host {
   // MARK: Files that a successor finds
 
   public func openTable(slots: Int) throws(JobTable.Failure) -> JobTable {
+    // An old file needs no room unless it has to grow.
+    if machine.isFull, machine.table(type).map({ $0.slotCount < slots }) ?? true {
+      throw .system(SystemError("allocate", number: Self.enospc))
+    }
     guard let table = machine.openTable(type, slots: slots, number: number) else {
       throw .system(SystemError("map", number: 12))
     }
@@ -36,11 +41,16 @@ public final class SimulatedHost: Host {
   }
 
   public func endPredecessor(_ pid: Int32) -> Bool { false }
-  public func isInPlace(_ table: JobTable) -> Bool { true }
-  public func putInPlace(_ table: JobTable) throws(JobTable.Failure) {}
+  public func isInPlace(_ table: JobTable) -> Bool { machine.table(type) === table }
+
+  public func putInPlace(_ table: JobTable) throws(JobTable.Failure) {
+    if machine.isFull { throw .system(SystemError("allocate", number: Self.enospc)) }
+    machine.put(table, type)
+  }
 
   public func openCooldowns(fresh: Bool) throws(SystemError) -> any CooldownStore {
-    machine.openCooldowns(type, fresh: fresh)
+    if machine.isFull { throw SystemError("write", number: Self.enospc) }
+    return machine.openCooldowns(type, fresh: fresh)
   }
 
   public func isInPlace(_ cooldowns: any CooldownStore) -> Bool { true }

@@ -1,6 +1,7 @@
-import Core
 import Glibc
 import JobKit
+
+@testable import Core
 
 /// One node's kernel and disk: its processes, its scripts, and the files of its runtime directory, which outlive every process.
 ///
@@ -36,6 +37,8 @@ public final class SimulatedMachine {
   public var refusesForks = false
   /// Percent of the memory in use.
   public var memoryUsed = 20.0
+  /// The runtime directory takes no new file and no longer one.
+  public var isFull = false
 
   private var scripts: [Int32: SimulatedScript] = [:]
   private var tables: [TaskType: JobTable] = [:]
@@ -61,9 +64,25 @@ public final class SimulatedMachine {
     return table
   }
 
+  func put(_ table: JobTable, _ type: TaskType) { tables[type] = table }
+
   /// What a dying process still writes goes nowhere.
   func detachTable(_ type: TaskType) {
     if let table = tables[type] { tables[type] = JobTable.successor(of: table, slots: 1, number: 1) }
+  }
+
+  /// Somebody writes random bytes over the type's file while no child has it: over two thirds of the slots, and sometimes over the header.
+  /// Scripts that would run for ever stay known, since nobody can end a process for what garbage says of it.
+  public func damageTable(_ type: TaskType) {
+    guard let table = tables[type] else { return }
+    func fill(_ start: Int, _ count: Int) {
+      for place in start..<start + count { table.base.storeBytes(of: UInt8(loop.random(in: 0...255)), toByteOffset: place, as: UInt8.self) }
+    }
+    for slot in 0..<table.slotCount where loop.random(in: 0...2) > 0 {
+      if let script = scripts[table.word(slot).pid], script.plan.duration > .seconds(1000) { continue }
+      fill(JobTableLayout.headerSize + slot * JobTableLayout.slotSize, JobTableLayout.slotSize)
+    }
+    if loop.random(in: 0...3) == 0 { fill(0, 200) }
   }
 
   /// As the supervisor sees it.
