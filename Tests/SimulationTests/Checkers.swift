@@ -35,6 +35,7 @@ final class Checkers {
   private var wanted: Set<String> = []
   /// Times at which a lock may be lost without a fault of ours, until when.
   private var lenientUntil = MonotonicTime(nanoseconds: 0)
+  private(set) lazy var calm = CalmCheckers(scenario, self)
 
   init(_ scenario: Scenario) { self.scenario = scenario }
 
@@ -53,6 +54,7 @@ final class Checkers {
 
   func healed() {
     healedAt = world?.clock.now
+    calm.healed()
     polledSince = []
   }
 
@@ -79,6 +81,7 @@ final class Checkers {
     }
     if script.type == .poller, !isWanted { checkPeriod(key, node, child: script.parentPid, at: now) }
     checkTick(key, node, script, at: now)
+    calm.started(key, node, script, at: now)
     running[name, default: [:]][script.identity.pid] = Run(node: node, startedAt: now, child: script.parentPid)
     if script.type == .poller, let id = Int64(script.payload) { polledSince.insert(id) }
   }
@@ -135,6 +138,7 @@ final class Checkers {
     run.isStored = world?.database.takesWrites ?? true
     run.succeeded = status == .exited(0)
     if !run.succeeded { failures += 1 }
+    calm.ended(key, node, script, succeeded: run.succeeded, at: now)
     run.hold = hold(script.type, status, signal: signal)
     last[name] = run
     if let signal, script.deadline.map({ now < $0 }) ?? true {

@@ -132,7 +132,9 @@ extension Fault {
   func begin(in world: World) {
     guard !world.isHealed else { return }
     world.trace.note("FAULT \(kind)")
+    world.checkers.calm.began(kind)
     func later(_ delay: Duration, _ body: @escaping () -> Void) {
+      world.checkers.calm.disturbed(for: delay)
       world.loop.schedule(after: delay) { [unowned world] in if !world.isHealed { body() } }
     }
     /// For so long a node may not be able to renew its locks, and others take them when they lapse.

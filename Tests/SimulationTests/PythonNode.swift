@@ -107,10 +107,12 @@ final class PythonNode {
     busy[type, default: 0] += 1
     world.trace.note("py: \(type.rawValue) \(payload) runs")
     let begun = world.clock.now
+    world.checkers.calm.python(type, payload, begins: true, at: begun)
     // A device whose lock it may lose in the middle is not the dispatcher's fault.
     world.loop.schedule(after: world.scenario.duration(of: type, payload, dice: world.dice(0...999_999))) { [weak self] in
       guard let self else { return }
       busy[type, default: 0] -= 1
+      world.checkers.calm.python(type, payload, begins: false, at: world.clock.now)
       if let id = Int64(payload) {
         if type == .poller { world.database.polled(id, taken: world.clock.now - begun) }
         if type == .discovery { world.database.discovered(id, taken: world.clock.now - begun) }

@@ -110,6 +110,7 @@ struct Scenario {
     }
   }
 
+  var isClustered: Bool { base.isClustered }
   var downRetry: Duration { base.pollerDownRetry }
 
   /// `dice`: 0 to 999,999.

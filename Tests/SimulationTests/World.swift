@@ -36,6 +36,8 @@ final class World {
   var ambushes: [(node: Int, type: TaskType, point: SimulatedMachine.KillPoint)] = []
   /// All faults are over, and everything has to come to rest.
   var isHealed = false
+  /// All services are to end: nothing is on time any more.
+  private var isStopping = false
   private(set) var turns = 0
 
   init(_ scenario: Scenario, keepsTrace: Bool = false) {
@@ -116,6 +118,7 @@ final class World {
       loop.schedule(after: scenario.starts[index]) { node.start() }
     }
     look()
+    checkers.calm.worldBegins()
     if let python { loop.schedule(after: .seconds(1)) { python.start() } }
     for fault in scenario.activeFaults { loop.schedule(at: begin + fault.at) { [unowned self] in fault.begin(in: self) } }
     try run(until: begin + scenario.duration)
@@ -126,15 +129,17 @@ final class World {
     guard checkers.violation == nil else { return }
     checkers.checkAllPolled()
     guard checkers.violation == nil else { return }
+    isStopping = true
     for node in nodes { node.stop() }
     python?.stop()
     try run(until: clock.now + scenario.stopTime)
     if checkers.violation == nil { checkers.checkRest() }
   }
 
-  /// Each minute: what no event shows.
+  /// What no event shows. Often enough for each boundary of the shortest ticks, half a minute.
   private func look() {
-    loop.schedule(after: .seconds(60)) { [unowned self] in
+    loop.schedule(after: .seconds(7)) { [unowned self] in
+      if !isStopping { checkers.calm.look(at: clock.now) }
       for node in nodes where node.isUp && !node.isFrozen { checkers.checkLimits(node.machine, at: clock.now) }
       look()
     }
@@ -240,6 +245,7 @@ extension World: SimulatedMachine.Witness {
       })
     else { return }
     ambushes.remove(at: place)
+    checkers.calm.childFault()
     trace.note("\(child.name) is killed at \(point)")
     child.kill()
   }

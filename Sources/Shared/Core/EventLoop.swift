@@ -69,6 +69,9 @@ public final class EventLoop {
   /// When the next turn has work that needs no descriptor: now, a timer's time, or nil = never. For a simulation that turns many loops.
   public var nextWork: MonotonicTime? { deferred.isEmpty ? timers.nextDue() : now }
 
+  /// Timers that are set: in a simulation, whether they grow without bound.
+  public var timerCount: Int { timers.count }
+
   public func stop() { stopped = true }
 
   /// `stop` was called: this turn is the last one.

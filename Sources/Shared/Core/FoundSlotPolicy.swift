@@ -25,7 +25,7 @@ public enum FoundSlotPolicy {
   public static func action(_ state: SlotWord.State?, _ integrity: SlotIntegrity, hasPid: Bool, processLives: Bool) -> Action {
     if state == .free && !hasPid { return .nothing }
     #if MUTANTS
-      if Mutant.active == .startingIgnored && state == .starting { return .nothing }
+      if Mutant.active == .startingAdoptedAsRunning && state == .starting { return .watch }
     #endif
     switch integrity {
     case .newer: return .leaveToNewer

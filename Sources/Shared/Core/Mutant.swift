@@ -4,8 +4,8 @@
   public enum Mutant: String, CaseIterable, Sendable {
     /// Locks of running jobs are not renewed.
     case renewalForgotten
-    /// A successor leaves slots alone whose job was about to start.
-    case startingIgnored
+    /// A slot whose process never came is taken for one that runs, so its job counts as begun.
+    case startingAdoptedAsRunning
     /// No script is ended at its limit.
     case limitForgotten
     /// TERM at the limit, and never KILL.
@@ -24,8 +24,18 @@
     case adoptedCountsAsGone
     /// What was taken and never reached the table is not put back.
     case noteForgotten
-    /// A new leader runs the last tick again.
+    /// A new leader begins with the next tick, whether or not the last one was run.
     case lastTickNotAsked
+    /// A new leader runs the last tick again.
+    case lastTickRunAgain
+    /// A tick counts as run before its members are queued.
+    case tickNotedTooEarly
+    /// A tick that comes while the last run goes on is dropped.
+    case waitingTickDropped
+    /// A device's period counts from the end of its last run.
+    case periodFromEnd
+    /// The lock of a job that has ended is left to lapse.
+    case releaseForgotten
     /// A child that died is not started again.
     case restartForgotten
     /// Scripts die with their child.

@@ -116,8 +116,12 @@ public final class Dispatch {
         // `turn` comes each second anyway; a timer makes the tick exact.
         if wait < .seconds(1) { loop.schedule(after: wait) { [weak self] in if let self { turn(entry, at: loop.now) } } }
       case .run(let boundary, let missed):
-        ask(entry, TickRun(name: entry.rule.name, boundary: boundary, period: tick.period, known: tick.lastBoundary)) {
-          [weak self] result in
+        var run = TickRun(name: entry.rule.name, boundary: boundary, period: tick.period, known: tick.lastBoundary)
+        #if MUTANTS
+          if Mutant.active == .tickNotedTooEarly { entry.tick?.ran(boundary: boundary, monotonic: monotonic) }
+          if Mutant.active == .lastTickRunAgain { run.known = boundary }
+        #endif
+        ask(entry, run) { [weak self] result in
           // Noted only when the members are queued: a process killed before that leaves the tick to its successor.
           entry.tick?.ran(boundary: boundary, monotonic: monotonic)
           guard let self else { return }
@@ -142,6 +146,8 @@ public final class Dispatch {
       case .own: break
       #if MUTANTS
         case .shared where Mutant.active == .lastTickNotAsked: entry.tick = TickPolicy(period: period, lastBoundary: nil)
+        case .shared(let boundary) where Mutant.active == .lastTickRunAgain:
+          entry.tick = TickPolicy(period: period, lastBoundary: boundary.map { $0 - period.components.seconds })
       #endif
       case .shared(let boundary): entry.tick = TickPolicy(period: period, lastBoundary: boundary)
       }

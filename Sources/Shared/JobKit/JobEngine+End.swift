@@ -61,6 +61,9 @@ extension JobEngine {
         cooldowns?.clear(id)
       }
     }
+    #if MUTANTS
+      if Mutant.active == .periodFromEnd { ownClock.began(job.item.payload, at: .nanoseconds(now.nanoseconds)) }
+    #endif
     ownClock.ended(job.item.payload, isDone: verdict.outcome == .done, at: .nanoseconds(now.nanoseconds))
     if verdict.outcome == .cut {
       endedByStop += 1

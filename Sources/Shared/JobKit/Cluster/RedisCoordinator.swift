@@ -108,7 +108,11 @@ public final class RedisCoordinator: Coordinator {
     link = node.link
     leaderName = node.leaderName
     leader = node.leaderName()
-    keepsTicks = node.keepsTicks
+    #if MUTANTS
+      keepsTicks = node.keepsTicks && Mutant.active != .waitingTickDropped
+    #else
+      keepsTicks = node.keepsTicks
+    #endif
     lockPrefix = node.names.lock("")
     masterTtl = node.masterTtl
     groups = node.groups
