@@ -11,7 +11,7 @@ import Testing
     var fired: [Int] = []
     while let name = queue.popDue(at: at(25)) { fired.append(name) }
     #expect(fired == [2, 4, 3])
-    let next = queue.nextDue()
+    let next = queue.nextDue
     #expect(next == at(30))
   }
 

@@ -31,9 +31,22 @@ public final class EventLoop {
   /// The wall clock as a duration since the epoch. Used where LibreNMS aligns to it, and nowhere else: it jumps.
   public var wall: Duration { poller.wall }
 
-  public func random(in range: ClosedRange<Double>) -> Double { .random(in: range, using: &generator) }
+  public func random(in range: ClosedRange<Double>) -> Double {
+    var dice = Dice(loop: self)
+    return .random(in: range, using: &dice)
+  }
 
-  public func random(in range: ClosedRange<Int>) -> Int { .random(in: range, using: &generator) }
+  public func random(in range: ClosedRange<Int>) -> Int {
+    var dice = Dice(loop: self)
+    return .random(in: range, using: &dice)
+  }
+
+  /// The generator as one type, for which the compiler writes the arithmetic out.
+  private struct Dice: RandomNumberGenerator {
+    let loop: EventLoop
+
+    func next() -> UInt64 { loop.generator.next() }
+  }
 
   // MARK: Descriptors and timers
 
@@ -59,7 +72,11 @@ public final class EventLoop {
     timers.set(at: due, body)
   }
 
-  public func cancel(_ token: TimerToken) { timers.cancel(token) }
+  public func cancel(_ token: TimerToken) {
+    // Ends when the queue is done with: it may hold the last reference to something that cancels timers.
+    let body = timers.cancel(token)
+    withExtendedLifetime(body) {}
+  }
 
   /// Calls `body` after the handlers of this turn.
   public func afterTurn(_ body: @escaping () -> Void) { deferred.append(body) }
@@ -67,7 +84,7 @@ public final class EventLoop {
   // MARK: Turning
 
   /// When the next turn has work that needs no descriptor: now, a timer's time, or nil = never. For a simulation that turns many loops.
-  public var nextWork: MonotonicTime? { deferred.isEmpty ? timers.nextDue() : now }
+  public var nextWork: MonotonicTime? { deferred.isEmpty ? timers.nextDue : now }
 
   /// Timers that are set: in a simulation, whether they grow without bound.
   public var timerCount: Int { timers.count }
@@ -88,7 +105,7 @@ public final class EventLoop {
     var deadline = limit.map { now + $0 }
     if !deferred.isEmpty {
       deadline = now
-    } else if let due = timers.nextDue() {
+    } else if let due = timers.nextDue {
       deadline = deadline.map { min($0, due) } ?? due
     }
     let current = generation
@@ -98,8 +115,14 @@ public final class EventLoop {
       entry.handler(readiness)
       return !stopped
     }
+    turnTimers()
+  }
+
+  /// A turn that waits for nothing: the timers that are due, and what comes after a turn. For a simulation, which has no descriptors.
+  public func turnTimers() {
     let time = now
     while !stopped, let body = timers.popDue(at: time) { body() }
+    guard !deferred.isEmpty else { return }
     let bodies = deferred
     deferred.removeAll()
     for body in bodies { body() }
