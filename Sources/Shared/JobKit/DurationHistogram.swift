@@ -17,6 +17,7 @@ public struct DurationHistogram: Sendable {
   private var newer = [UInt32](repeating: 0, count: buckets)
   private var older = [UInt32](repeating: 0, count: buckets)
   private var count: UInt32 = 0
+  private var olderCount: UInt32 = 0
   private var beganAt: MonotonicTime?
 
   public init() {}
@@ -25,7 +26,7 @@ public struct DurationHistogram: Sendable {
   public mutating func note(_ duration: Duration, window: Duration, at now: MonotonicTime) {
     let age = now - (beganAt ?? now)
     if beganAt == nil || age >= window && (count >= Self.fewest || age >= window * Self.longestGeneration) {
-      if beganAt != nil { older = newer }
+      if beganAt != nil { (older, olderCount) = (newer, count) }
       newer = [UInt32](repeating: 0, count: Self.buckets)
       count = 0
       beganAt = now
@@ -36,7 +37,7 @@ public struct DurationHistogram: Sendable {
 
   /// So many of a hundred jobs took at most this long; nil = too few jobs for a figure.
   public func percentile(_ percent: Double) -> Duration? {
-    let total = (0..<Self.buckets).reduce(0.0) { $0 + Double(newer[$1]) + Double(older[$1]) }
+    let total = Double(count) + Double(olderCount)
     guard total >= Double(Self.fewest) else { return nil }
     let wanted = total * min(max(percent, 0), 100) / 100
     var seen = 0.0

@@ -49,7 +49,7 @@ extension JobEngine {
   func ensureRoom() {
     defer { while slots.count < table.slotCount { slots.append(JobSlot(index: slots.count)) } }
     let stuck = slots.count - usableSlots
-    let wanted = type.slots(settings) + stuck
+    let wanted = wantedSlots + stuck
     guard wanted > table.slotCount else { return roomError = nil }
     do throws(SystemError) {
       try table.grow(to: wanted)
@@ -113,11 +113,11 @@ extension JobEngine {
   /// What the table keeps from being done; nil = nothing. `isFault`: no job can start for it.
   var tableProblem: (text: String, isFault: Bool)? {
     let usable = usableSlots
-    guard type.isEnabled(settings), usable < type.slots(settings) else { return nil }
+    guard isEnabled, usable < wantedSlots else { return nil }
     let reason = roomError.map { ", and it can't be enlarged: \($0)" } ?? ""
     let stuck = slots.count - usable
     return (
-      "\(type.type.rawValue): \(stuck) slots of the job table can't be used\(reason); \(usable) of \(type.slots(settings)) workers work",
+      "\(type.type.rawValue): \(stuck) slots of the job table can't be used\(reason); \(usable) of \(wantedSlots) workers work",
       usable == 0
     )
   }

@@ -19,7 +19,11 @@ public final class JobEngine {
   private let plainEnvironment = ScriptEnvironment.forScripts(ScriptEnvironment.current())
   private var cachedEnvironment: [CText]
 
-  public internal(set) var settings: Settings
+  public private(set) var settings: Settings
+  /// What the settings say of slots, at hand: how many are wanted, whether any is used, and the owners of their locks.
+  private(set) var wantedSlots: Int
+  private(set) var isEnabled: Bool
+  private var ownerPrefix: String
   var slots: [JobSlot] = []
   var counters: PerformanceCounters
   var reaped: [ProcessIdentity: ExitStatus] = [:]
@@ -74,6 +78,9 @@ public final class JobEngine {
     self.loop = loop
     self.type = type
     self.settings = settings
+    wantedSlots = type.slots(settings)
+    isEnabled = type.isEnabled(settings)
+    ownerPrefix = Self.ownerPrefix(type.type, settings)
     self.table = table
     self.host = host
     self.cooldowns = cooldowns
@@ -91,7 +98,7 @@ public final class JobEngine {
 
   /// Slots that may be busy by the settings. The table may have more, from a time when there were more.
   /// A type that is disabled here has none; in a cluster its child only dispatches, for the other nodes.
-  var slotLimit: Int { type.isEnabled(settings) ? min(type.slots(settings), usableSlots) : 0 }
+  var slotLimit: Int { isEnabled ? min(wantedSlots, usableSlots) : 0 }
 
   var busy: Int { slots.reduce(0) { $0 + ($1.phase == .free ? 0 : 1) } }
 
@@ -100,6 +107,9 @@ public final class JobEngine {
   /// Applies new settings; jobs that run keep what they started with.
   public func apply(_ new: Settings) {
     settings = new
+    wantedSlots = type.slots(new)
+    isEnabled = type.isEnabled(new)
+    ownerPrefix = Self.ownerPrefix(type.type, new)
     cachedEnvironment = new.phpCache.environment(plainEnvironment)
     counters.change(window: new[type.type].frequency)
     applyGroup()
@@ -203,9 +213,9 @@ public final class JobEngine {
     }
   }
 
-  func owner(_ slot: Int) -> SlotOwner {
-    SlotOwner(prefix: "\(NodeIdentity.owner(settings))-\(type.type.ownerName)_", slot: slot)
-  }
+  func owner(_ slot: Int) -> SlotOwner { SlotOwner(prefix: ownerPrefix, slot: slot) }
+
+  private static func ownerPrefix(_ type: TaskType, _ settings: Settings) -> String { "\(NodeIdentity.owner(settings))-\(type.ownerName)_" }
 
   /// Asks whether the job should still run, and starts it.
   private func consider(_ job: TakenJob, _ slot: JobSlot) {

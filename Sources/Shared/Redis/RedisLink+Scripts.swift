@@ -4,7 +4,11 @@ extension RedisLink {
   /// A server that forgot a script answers what was sent after it first. A failure with `scriptsForbidden` means that scripts as such
   /// are refused; said once per process.
   public func eval(_ script: RedisScript, keys: [String], arguments: [RedisArgument] = [], answer: @escaping Answer) {
-    let rest = [RedisArgument(keys.count)] + keys.map { RedisArgument($0) } + arguments
+    var rest: [RedisArgument] = []
+    rest.reserveCapacity(1 + keys.count + arguments.count)
+    rest.append(RedisArgument(keys.count))
+    for key in keys { rest.append(RedisArgument(key)) }
+    rest += arguments
     if loadedScripts.insert(script.sha).inserted { return evalInFull(script, rest, answer) }
     send(["EVALSHA", RedisArgument(script.sha)] + rest) { [weak self] result in
       guard let self, case .failure(let error) = result else { return answer(result) }

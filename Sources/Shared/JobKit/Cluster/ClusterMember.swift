@@ -10,13 +10,20 @@ final class ClusterMember {
 
   /// What may change while the child runs.
   private final class State {
-    var settings: Settings
-    init(_ settings: Settings) { self.settings = settings }
+    var settings: Settings { didSet { groups = type.queueGroups(settings) } }
+    private(set) var groups: [Int]
+    private let type: any SchedulerType
+
+    init(_ type: any SchedulerType, _ settings: Settings) {
+      self.type = type
+      self.settings = settings
+      groups = type.queueGroups(settings)
+    }
   }
 
   /// `table`: the number of the job table.
   init(type: any SchedulerType, settings: Settings, link: any ClusterConnection, table: UInt64, loop: EventLoop, log: Logger) {
-    let state = State(settings)
+    let state = State(type, settings)
     self.state = state
     self.link = link
     names = ClusterNames(type: type.type, node: NodeIdentity.uuid(settings))
@@ -25,7 +32,7 @@ final class ClusterMember {
       usesGroupLocks: type.locksGroups, keepsTicks: type.keepsTicks,
       masterTtl: { state.settings.masterTimeout },
       // A node takes work of a type only for its own groups; what belongs to no group is queued for group 0.
-      groups: { type.queueGroups(state.settings) }, table: table, speaksForNode: type.type == .maintenance, loop: loop)
+      groups: { state.groups }, table: table, speaksForNode: type.type == .maintenance, loop: loop)
     coordinator = RedisCoordinator(node, log: log, ttl: { [loop] in type.lockLifetime(state.settings, at: loop.wall) })
     // Not captured strongly: the link's owner is this object.
     let coordinator = self.coordinator

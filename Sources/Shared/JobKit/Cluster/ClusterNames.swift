@@ -9,18 +9,21 @@ public struct ClusterNames: Sendable {
 
   let type: TaskType
   let node: String
+  let queuePrefix: String
 
   /// `node`: the node's uuid.
   public init(type: TaskType, node: String) {
     self.type = type
     self.node = node
+    queuePrefix = "librenms.queue:\(type.rawValue):"
+    inFlight = "librenms.inflight:\(node)"
+    alive = "librenms.alive:\(node):\(type.rawValue)"
   }
 
   public func queue(_ group: Int) -> String { "\(queuePrefix)\(group)" }
-  var queuePrefix: String { "librenms.queue:\(type.rawValue):" }
 
   /// The mark of the one service that works under the node's name. Ours alone.
-  public var alive: String { "librenms.alive:\(node):\(type.rawValue)" }
+  public let alive: String
 
   /// The last run of an epoch-aligned tick, whoever led then: seconds since the epoch. Ours alone, Python nodes don't know it.
   public func tick(_ name: String) -> String { "librenms.tick:\(type.rawValue):\(name.split(separator: " ").joined(separator: "-"))" }
@@ -28,7 +31,7 @@ public struct ClusterNames: Sendable {
   public func lock(_ name: String) -> String { "librenms.lock:\(name)" }
 
   /// What was taken and has not ended: a hash per node, so that a successor finds what never reached the job table.
-  public var inFlight: String { "librenms.inflight:\(node)" }
+  public let inFlight: String
 
   /// The field of a slot in it.
   public func field(_ slot: Int) -> String { "\(type.rawValue):\(slot)" }

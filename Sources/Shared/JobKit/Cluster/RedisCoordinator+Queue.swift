@@ -159,15 +159,15 @@ extension RedisCoordinator {
 
   private var isHeldUp: Bool { keepsTicks && takes.isHeldUp }
 
-  private var isTold: Bool { link.isTracking && untold.isEmpty }
+  private var isTold: Bool { link.isTracking && queues.allSatisfy { tracked.contains($0) } }
 
   /// Queues whose next change the server would not tell.
-  private var untold: [String] { groups().map(names.queue).filter { !tracked.contains($0) } }
+  private var untold: [String] { queues.filter { !tracked.contains($0) } }
 
   /// A free slot has nothing to do: the server is asked to tell of the next change of each queue that is not watched yet, but not more often
   /// than it is worth. A queue that has something by now wakes at once.
   private func askToBeTold() {
-    guard link.isTracking, !untold.isEmpty, !willAskToBeTold else { return }
+    guard link.isTracking, !isTold, !willAskToBeTold else { return }
     let pause = takes.pauseBeforeTracking(at: instant)
     guard pause == .zero else {
       willAskToBeTold = true

@@ -16,6 +16,7 @@ public final class RedisCoordinator: Coordinator {
   let groups: () -> [Int]
   /// A member whose lock is held stays queued.
   let keepsTicks: Bool
+  private var named: (groups: [Int], queues: [String]) = ([], [])
   private let masterTtl: () -> Duration
   private let leaderName: () -> String
   /// The owner of `dispatch.master` when this node leads.
@@ -130,6 +131,13 @@ public final class RedisCoordinator: Coordinator {
 
   public var leads: Bool { link.isUp && reconciled && mastership.leads(at: instant, ttl: masterTtl()) }
   public var isAway: Bool { link.isAway }
+
+  /// The names of the queues of `groups`.
+  var queues: [String] {
+    let groups = groups()
+    if named.groups != groups { named = (groups, groups.map(names.queue)) }
+    return named.queues
+  }
   public var depth: Int { waiting.waiting }
 
   public var depthIsKnown: Bool { link.isUp && waiting.isKnown(at: instant) }
@@ -182,7 +190,7 @@ public final class RedisCoordinator: Coordinator {
     let ends = unfinished
     unfinished = []
     for end in ends { finish(end.job, hold: end.hold.map { $0 - now }) }
-    commands.mend(groups().map(names.queue))
+    commands.mend(queues)
     link.send(["GET", ClusterNames.memory]) { [weak self] result in
       guard let self, case .success(let reply) = result else { return }
       if let memory, memory != reply.text { sayLoss() }
