@@ -138,7 +138,11 @@ final class Node {
         world.database.client(settings, of: process, log: log)
       },
       makeLink: { path.makeLink(settings: $0, name: type.executable, log: log) },
-      makeDuty: { type == .maintenance ? NodeDuty($0) : nil })
+      makeDuty: {
+        var surroundings = $0
+        surroundings.machineLoad = { 0.5 }
+        return type == .maintenance ? NodeDuty(surroundings) : nil
+      })
     let runtime = ChildRuntime(schedulerType, surroundings) { [weak process] in process?.exit($0) }
     child.runtime = runtime
     process.onDeath.append { [weak self, weak child] in

@@ -14,6 +14,8 @@ struct Scenario {
   /// Places in `faults`; shrinking takes some away.
   var active: [Int] = []
   private(set) var replicaLag = Duration.milliseconds(50)
+  /// Seconds of a worker for one poll of 2.1 s on average, when two thirds of its time are free for what fails.
+  private static let workPerPoll = 2.1 * 3
   /// Seconds a poll takes at least and at most, in the usual case.
   private var pollTime = 0.2...4.0
 
@@ -23,31 +25,41 @@ struct Scenario {
   private(set) var pollPeriod = Duration.seconds(60)
   private let base: Settings
 
-  /// `faultCount`: nil = what the seed says.
-  init(seed: UInt64, duration: Duration = .seconds(3600), deviceCount: Int? = nil, faultCount: Int? = nil) {
+  /// What a seed does not decide in a long run: how many nodes, a Python one among them or not, how many devices, and that every type is on.
+  struct Size {
+    var nodes: Int
+    var devices: Int
+  }
+
+  /// `size` and `faultCount`: nil = what the seed says.
+  init(seed: UInt64, duration: Duration = .seconds(3600), size: Size? = nil, faultCount: Int? = nil) {
     self.seed = seed
     self.duration = duration
     var generator = SeededGenerator(seed: seed)
     func dice(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
 
     var base = Settings(base: "/opt/librenms", nodeID: "", pollerName: "")
-    let ownNodes = [1, 2, 3, 3, 3, 2][dice(0...5)]
-    let hasPython = ownNodes > 1 && dice(0...2) == 0
-    base.isClustered = ownNodes > 1 || dice(0...1) == 0
+    let drawnNodes = [1, 2, 3, 3, 3, 2][dice(0...5)]
+    let hasPython = (size?.nodes ?? drawnNodes) > 1 && dice(0...2) == 0
+    let ownNodes = size.map { hasPython ? $0.nodes - 1 : $0.nodes } ?? drawnNodes
+    base.isClustered = ownNodes > 1 || hasPython || dice(0...1) == 0
     base.distributed = base.isClustered
     pollPeriod = .seconds([30, 60, 60, 120, 300][dice(0...4)])
     base[.poller].frequency = pollPeriod
-    base[.poller].workers = dice(2...24)
+    // What the product's own nodes need for all polls, with room for failures.
+    let capacity = pollPeriod.inSeconds / Self.workPerPoll * Double(ownNodes)
+    let leastWorkers = size.map { Int((Double($0.devices) / capacity).rounded(.up)) } ?? 2
+    base[.poller].workers = dice(leastWorkers...max(24, leastWorkers))
     base[.discovery].frequency = .seconds([600, 1200, 1800][dice(0...2)])
-    base[.discovery].workers = dice(1...8)
+    base[.discovery].workers = dice((size == nil ? 1 : 2)...8)
     base[.services].frequency = .seconds([60, 120, 300][dice(0...2)])
     base[.services].workers = dice(1...8)
-    base[.ping].enabled = dice(0...1) == 0
+    base[.ping].enabled = size != nil || dice(0...1) == 0
     base[.ping].frequency = .seconds(60)
     base[.alerting].frequency = .seconds([30, 60][dice(0...1)])
     base[.billing].frequency = .seconds([60, 300][dice(0...1)])
     base.billingCalculateFrequency = .seconds([60, 120][dice(0...1)])
-    base[.maintenance].enabled = dice(0...3) == 0
+    base[.maintenance].enabled = size != nil || dice(0...3) == 0
     base[.maintenance].frequency = .seconds(1800)
     base.pollerDownRetry = .seconds([10, 30, 60][dice(0...2)])
     for type in TaskType.allCases {
@@ -72,11 +84,11 @@ struct Scenario {
       pythonNode = settings
     }
 
-    let wanted = deviceCount ?? dice(10...200)
+    let wanted = size?.devices ?? dice(10...200)
     // What the workers can do, with room for failures.
     let workers = base[.poller].workers * ownNodes
     let most = max(4, Int(Double(workers) * pollPeriod.inSeconds / 2.1 / 3))
-    for id in 1...min(wanted, most) {
+    for id in 1...(size == nil ? min(wanted, most) : wanted) {
       var device = SimulatedDevice(id: Int64(id), group: groups[dice(0...groups.count - 1)])
       device.hasServices = dice(0...4) == 0
       device.isDisabled = dice(0...30) == 0

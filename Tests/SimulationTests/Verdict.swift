@@ -10,10 +10,10 @@ struct Verdict {
   var lines: [String]
 
   /// `heals`: false = only as long as there are faults, for what need not come to rest.
-  static func of(_ scenario: Scenario, keepsTrace: Bool = false, heals: Bool = true) throws -> Verdict {
+  static func of(_ scenario: Scenario, keepsTrace: Bool = false, heals: Bool = true) -> Verdict {
     let world = World(scenario, keepsTrace: keepsTrace)
     let begin = world.clock.now
-    try world.live(heals: heals)
+    world.live(heals: heals)
     return Verdict(
       violation: world.checkers.violation, digest: world.trace.digest, turns: world.turns, runs: world.checkers.runs,
       virtualTime: world.clock.now - begin, lines: world.trace.lines)
@@ -23,16 +23,16 @@ struct Verdict {
   var kind: String? { violation.map { String($0.filter { !$0.isNumber && $0 != "." }.suffix(40)) } }
 
   /// Takes faults away one at a time while it still fails in the same way.
-  static func shrunk(_ scenario: Scenario) throws -> Scenario {
+  static func shrunk(_ scenario: Scenario) -> Scenario {
     var best = scenario
-    let kind = try of(scenario).kind
+    let kind = of(scenario).kind
     var isSmaller = true
     while isSmaller {
       isSmaller = false
       for fault in best.active.reversed() {
         var smaller = best
         smaller.active.removeAll { $0 == fault }
-        if try of(smaller).kind == kind {
+        if of(smaller).kind == kind {
           best = smaller
           isSmaller = true
         }

@@ -207,8 +207,9 @@ public final class SimulatedRedis {
   // MARK: Tracking
 
   private func watchKeyspace() {
-    keyspace.onChange = { [weak self] key in
-      guard let self, !trackers.isEmpty, let clients = trackers.removeValue(forKey: key) else { return }
+    // Called by this object alone.
+    keyspace.onChange = { [unowned self] key in
+      guard !trackers.isEmpty, let clients = trackers.removeValue(forKey: key) else { return }
       for client in clients.sorted() { tell(client, .array([.text(key)])) }
     }
   }

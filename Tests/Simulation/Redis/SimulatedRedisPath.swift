@@ -23,7 +23,9 @@ public final class SimulatedRedisPath {
   /// The client's. What is on its way to the server arrives on the server's loop, also when the client stands still or is gone.
   let loop: EventLoop
   /// Of one direction, drawn for each packet.
-  public var latency: ClosedRange<Duration>
+  public var latency: ClosedRange<Duration> { didSet { nanoseconds = Self.nanoseconds(latency) } }
+  /// The same, as it is drawn from.
+  private var nanoseconds: ClosedRange<Int>
   /// Nothing gets through in either direction, and no connection ends with it.
   public private(set) var isCut = false
   private var nextBreak: Break?
@@ -39,6 +41,7 @@ public final class SimulatedRedisPath {
     self.server = server
     self.loop = loop ?? server.loop
     self.latency = latency
+    nanoseconds = Self.nanoseconds(latency)
   }
 
   /// The product's own link over simulated connections. `start` begins to connect.
@@ -88,8 +91,8 @@ public final class SimulatedRedisPath {
     return connectionCount
   }
 
-  func delay() -> Duration {
-    .nanoseconds(Int64(loop.random(in: Int(latency.lowerBound.nanoseconds)...Int(latency.upperBound.nanoseconds))))
+  private static func nanoseconds(_ range: ClosedRange<Duration>) -> ClosedRange<Int> {
+    Int(range.lowerBound.nanoseconds)...Int(range.upperBound.nanoseconds)
   }
 
   /// Takes the break that is due to a packet of commands, if one is.
@@ -106,7 +109,9 @@ public final class SimulatedRedisPath {
     _ connection: SimulatedRedisConnection, _ direction: Direction, behind last: inout MonotonicTime, slowness: Duration = .zero,
     _ body: @escaping () -> Void
   ) {
-    last = max(last, loop.now + delay() + slowness)
+    var arrival = MonotonicTime(nanoseconds: loop.now.nanoseconds + Int64(loop.random(in: nanoseconds)))
+    if slowness > .zero { arrival = arrival + slowness }
+    last = max(last, arrival)
     // Not captured weakly: what is on its way arrives, whatever becomes of the client.
     (direction == .toServer ? server.loop : loop).schedule(at: last) { [self] in
       if isCut { withheld.append((connection, body)) } else { body() }

@@ -44,12 +44,13 @@ final class SimulatedRedisScript {
 
   /// `place`: the call in the Lua text, the first one that begins so.
   func call<Value>(
-    _ place: String, _ effect: SimulatedRedis.Effect = .none, _ body: (SimulatedKeyspace) throws(SimulatedRefusal) -> Value
+    _ place: @autoclosure () -> String, _ effect: SimulatedRedis.Effect = .none,
+    _ body: (SimulatedKeyspace) throws(SimulatedRefusal) -> Value
   ) throws(SimulatedRefusal) -> Value {
     do throws(SimulatedRefusal) {
       return try pcall(effect, body)
     } catch {
-      throw located(error.line, at: place)
+      throw located(error.line, at: place())
     }
   }
 
