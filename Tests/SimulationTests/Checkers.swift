@@ -139,7 +139,9 @@ final class Checkers {
     run.succeeded = status == .exited(0)
     if !run.succeeded { failures += 1 }
     calm.ended(key, node, script, succeeded: run.succeeded, at: now)
-    run.hold = hold(script.type, status, signal: signal)
+    // Without a supervisor an end is reaped by init, and how it ended is known to nobody: the device is free when its child is back.
+    let isSeen = world?.nodes.first { $0.machine.name == node }?.isUp ?? true
+    run.hold = isSeen ? hold(script.type, status, signal: signal) : .zero
     last[name] = run
     if let signal, script.deadline.map({ now < $0 }) ?? true {
       violated("\(key) on \(node) was ended by signal \(signal) before its limit")
