@@ -32,7 +32,10 @@ final class CalmCheckers {
   private var world: World? { checkers.world }
   private var running: [String: [Int32: Run]] = [:]
   private var last: [String: Run] = [:]
-  private var busy: [String: Int] = [:]
+  /// By node.
+  private var busy: [String: [TaskType: Int]] = [:]
+  /// Of devices: the names of their jobs.
+  private var names: [Int64: (poll: String, services: String)] = [:]
   private var neighbours: [String: (running: Int, at: MonotonicTime)] = [:]
   /// When no node had a free slot of the type for the last time.
   private var fullAt: [TaskType: MonotonicTime] = [:]
@@ -66,6 +69,10 @@ final class CalmCheckers {
     // A leader that finds no memory of the last tick begins with the next one.
     case .redisDown(let duration, keepsData: false), .scriptsForbidden(let duration), .redisCondition(_, let duration):
       lossUntil = max(lossUntil, now + duration)
+    // A type that was to be switched on again is off until there are settings again.
+    case .resolver(_, _, let duration):
+      lossUntil = max(lossUntil, now + duration)
+      disturbed(for: duration + .seconds(2))
     // Where it is off, ticks are nobody's.
     case .switchType: lossUntil = max(lossUntil, now + .seconds(60))
     case .clockStep(_, _, let duration): clockUntil = max(clockUntil, now + duration)
@@ -117,13 +124,13 @@ final class CalmCheckers {
     let run = Run(node: node, startedAt: now)
     running[key, default: [:]][script.identity.pid] = run
     last[key] = run
-    busy["\(node) \(script.type)", default: 0] += 1
+    busy[node, default: [:]][script.type, default: 0] += 1
     noteFull(script.type, at: now)
   }
 
   func ended(_ key: String, _ node: String, _ script: SimulatedScript, succeeded: Bool, at now: MonotonicTime) {
     noteFull(script.type, at: now)
-    busy["\(node) \(script.type)", default: 0] -= 1
+    busy[node, default: [:]][script.type, default: 0] -= 1
     guard var run = running[key]?.removeValue(forKey: script.identity.pid) else { return }
     run.endedAt = now
     run.succeeded = succeeded
@@ -140,7 +147,7 @@ final class CalmCheckers {
     guard let world else { return }
     for node in world.nodes where node.isUp {
       guard let schedulerType = Node.types[type], schedulerType.isEnabled(node.settings) else { continue }
-      if busy["\(node.machine.name) \(type)", default: 0] < schedulerType.slots(node.settings) { return }
+      if busy[node.machine.name]?[type] ?? 0 < schedulerType.slots(node.settings) { return }
     }
     fullAt[type] = now
   }
@@ -170,19 +177,27 @@ final class CalmCheckers {
     if name != leader.name { leader = (name, now) }
     for type in TaskType.allCases { noteFull(type, at: now) }
     for device in world.database.tables.devices where !device.isDisabled && device.lastPolled != nil {
-      checkDue("poller \(device.id)", at: now)
+      checkDue(names(of: device.id).poll, at: now)
     }
     for (type, key) in tickKeys(world) { checkTick(type, key, world, at: now) }
     for node in world.nodes where node.isUp && !node.isFrozen { checkNotes(node, world, at: now) }
     checkSizes(world)
   }
 
+  private func names(of id: Int64) -> (poll: String, services: String) {
+    if let known = names[id] { return known }
+    let made = ("poller \(id)", "services \(id)")
+    names[id] = made
+    return made
+  }
+
   private func tickKeys(_ world: World) -> [(TaskType, String)] {
     guard let settings = scenario.nodes.first else { return [] }
     let devices = world.database.tables.devices.filter { !$0.isDisabled }
+    let groups = Set(devices.map(\.group))
     var keys: [(TaskType, String)] = [(.alerting, "alerting alerts"), (.billing, "billing poll"), (.billing, "billing calculate")]
-    keys += settings.groups.filter { group in devices.contains { $0.group == group } }.map { (.ping, "ping group \($0)") }
-    keys += devices.filter(\.hasServices).map { (.services, "services \($0.id)") }
+    keys += settings.groups.filter(groups.contains).map { (.ping, "ping group \($0)") }
+    keys += devices.filter(\.hasServices).map { (.services, names(of: $0.id).services) }
     return keys.filter { settings[$0.0].enabled }
   }
 

@@ -191,7 +191,7 @@ final class Checkers {
   func checkRest() {
     guard let world else { return }
     for node in world.nodes {
-      if node.isUp { return violated("\(node.machine.name) does not end within \(seconds(scenario.stopTime)) s") }
+      if node.isUp { return violated("\(node.machine.name) does not end within \(seconds(Scenario.stopTime)) s") }
       if node.exitCode != 0 { return violated("\(node.machine.name) ends with \(node.exitCode.map { "\($0)" } ?? "nothing")") }
       if let script = node.machine.running.first {
         return violated("\(node.machine.name) has ended, and \(script.type.rawValue) \(script.payload) runs")

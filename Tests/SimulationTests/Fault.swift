@@ -114,7 +114,7 @@ extension Fault.Kind {
       (2, .redisCondition([.loading, .outOfMemory, .readOnly, .cannotSave][dice(0...3)], time(0.5...40))),
       (1, .scriptsForbidden(time(5...120))),
       (1, .scriptsForgotten),
-      (3, .lockEvicted(dice(0...1000))),
+      (5, .lockEvicted(dice(0...1000))),
       (1, .twins(node: node, time(20...120))),
     ]
     let all = isClustered ? own + ofRedis : own

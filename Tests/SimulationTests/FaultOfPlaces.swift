@@ -30,6 +30,8 @@ extension Fault {
       later(duration) {
         node.resolver = .well
         node.killHelper()
+        // What was to change meanwhile was not seen.
+        node.reload()
       }
     case .baseHangs(let node, let duration):
       let node = world.nodes[node]

@@ -31,10 +31,10 @@ struct Scenario {
     var devices: Int
   }
 
-  /// `size` and `faultCount`: nil = what the seed says.
+  /// `duration`: of the faults; with a `size`, of the whole life of the world with its healing and its end, of which five minutes at least are
+  /// those of the faults. `size` and `faultCount`: nil = what the seed says.
   init(seed: UInt64, duration: Duration = .seconds(3600), size: Size? = nil, faultCount: Int? = nil) {
     self.seed = seed
-    self.duration = duration
     var generator = SeededGenerator(seed: seed)
     func dice(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
 
@@ -46,6 +46,9 @@ struct Scenario {
     base.distributed = base.isClustered
     pollPeriod = .seconds([30, 60, 60, 120, 300][dice(0...4)])
     base[.poller].frequency = pollPeriod
+    let afterwards = Self.healingTime(pollPeriod) + Self.stopTime
+    let duration = size == nil ? duration : max(duration - afterwards, .seconds(300))
+    self.duration = duration
     // What the product's own nodes need for all polls, with room for failures.
     let capacity = pollPeriod.inSeconds / Self.workPerPoll * Double(ownNodes)
     let leastWorkers = size.map { Int((Double($0.devices) / capacity).rounded(.up)) } ?? 2
@@ -142,8 +145,9 @@ struct Scenario {
 
   /// Two periods, after the locks of the last fault have lapsed its scripts have come to their limit, and devices were
   /// discovered again whose discovery left no trace.
-  var healingTime: Duration { pollPeriod * 2 + max(pollPeriod, .seconds(60)) + .seconds(420) }
+  var healingTime: Duration { Self.healingTime(pollPeriod) }
+  private static func healingTime(_ period: Duration) -> Duration { period * 2 + max(period, .seconds(60)) + .seconds(420) }
   /// The longest script that may run when the services are stopped, and the time to end.
-  var stopTime: Duration { .seconds(130) }
+  static let stopTime = Duration.seconds(130)
   var longestHold: Duration { max(pollPeriod, base[.discovery].frequency, base[.services].frequency) + .seconds(60) }
 }

@@ -10,8 +10,8 @@ struct Verdict {
   var lines: [String]
 
   /// `heals`: false = only as long as there are faults, for what need not come to rest.
-  static func of(_ scenario: Scenario, keepsTrace: Bool = false, heals: Bool = true) -> Verdict {
-    let world = World(scenario, keepsTrace: keepsTrace)
+  static func of(_ scenario: Scenario, keepsTrace: Bool = false, digests: Bool = true, heals: Bool = true) -> Verdict {
+    let world = World(scenario, keepsTrace: keepsTrace, digests: digests)
     let begin = world.clock.now
     world.live(heals: heals)
     return Verdict(

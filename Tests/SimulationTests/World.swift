@@ -40,12 +40,12 @@ final class World {
   private var isStopping = false
   private(set) var turns = 0
 
-  init(_ scenario: Scenario, keepsTrace: Bool = false) {
+  init(_ scenario: Scenario, keepsTrace: Bool = false, digests: Bool = true) {
     self.scenario = scenario
     generator = SeededGenerator(seed: scenario.seed &* 31 &+ 7)
     let seeds = SeededGenerator(seed: scenario.seed &* 17 &+ 3)
     loop = EventLoop(poller: WorldPoller(clock, wall), generator: seeds)
-    trace = WorldTrace(clock: clock, isKept: keepsTrace)
+    trace = WorldTrace(clock: clock, isKept: keepsTrace, isDigested: digests)
     redis = SimulatedRedis(loop: loop)
     database = SimulatedDatabase(loop: loop)
     checkers = Checkers(scenario)
@@ -133,7 +133,7 @@ final class World {
     isStopping = true
     for node in nodes { node.stop() }
     python?.stop()
-    run(until: clock.now + scenario.stopTime)
+    run(until: clock.now + Scenario.stopTime)
     if checkers.violation == nil { checkers.checkRest() }
   }
 
@@ -169,6 +169,7 @@ final class World {
       node.baseHangs = false
       node.resolver = .well
       node.killHelper()
+      node.reload()
       if node.settings.nodeID != scenario.nodes[node.index].nodeID { node.takeNames(of: nil) }
       node.wall.value = wall.value
       if let process = node.process, process.isStopped { node.machine.processes.signal(process.pid, SIGCONT) }

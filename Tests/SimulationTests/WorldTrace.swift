@@ -6,17 +6,22 @@ final class WorldTrace: @unchecked Sendable {
   // A world is on one thread.
   private let clock: WorldClock
   private let isKept: Bool
+  /// False: lines that nobody reads are not even put together.
+  private let isDigested: Bool
   weak var checkers: Checkers?
   private(set) var lines: [String] = []
   /// Over all lines, kept or not: two runs of one seed have the same.
   private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  init(clock: WorldClock, isKept: Bool) {
+  init(clock: WorldClock, isKept: Bool, isDigested: Bool) {
     self.clock = clock
     self.isKept = isKept
+    self.isDigested = isDigested || isKept
   }
 
-  func note(_ text: String) {
+  func note(_ line: @autoclosure () -> String) {
+    guard isDigested else { return }
+    let text = line()
     for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01b3 }
     digest = (digest ^ UInt64(truncatingIfNeeded: clock.now.nanoseconds)) &* 0x100_0000_01b3
     keep(text)
@@ -29,7 +34,7 @@ final class WorldTrace: @unchecked Sendable {
     let trace: WorldTrace
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level {
-      get { trace.isKept ? .debug : .info }
+      get { trace.isKept ? .debug : trace.isDigested ? .info : .warning }
       set {}
     }
 
