@@ -116,13 +116,13 @@ import Testing
       for index in 0..<2 { _ = table.begin(index, record("\(index)")) }
       try JobTableProbe.makeNewer(files.table, slots: 2)
     }
-    for slot in scene.engine.slots { slot.phase = .quarantined }
+    for slot in scene.engine.slots where slot.phase == .free { scene.engine.send(.setAside(nil), to: slot) }
     scene.engine.roomError = SystemError("allocate 8192 bytes", number: ENOSPC)
     let fault = try #require(scene.heartbeat.fault)
     #expect(fault.contains("4 slots of the job table can't be used"))
     #expect(fault.contains("No space left"))
     #expect(fault.contains("0 of 2 workers work"))
-    scene.engine.slots[0].phase = .free
+    scene.engine.send(.vacated, to: scene.engine.slots[0])
     #expect(scene.heartbeat.fault == nil)
     #expect(scene.heartbeat.warnings.contains { $0.contains("1 of 2 workers work") })
   }

@@ -57,10 +57,11 @@ final class EngineScene {
   func start(_ payload: String) {
     coordinator.enqueue([QueueItem(payload: payload, group: 0, score: 5)], respectingLocks: false)
     guard let slot = engine.slots.first(where: { $0.phase == .free }) else { return }
+    // Without the look under the lock.
+    _ = slot.machine.handle(.take)
     coordinator.take(engine.owner(slot.index)) { [engine] result in
       guard case .job(let job) = result else { return }
-      slot.job = job
-      slot.phase = .reserved
+      _ = slot.machine.handle(.taken(job))
       engine.start(job, slot)
     }
   }

@@ -67,11 +67,10 @@ extension JobEngine {
       conclude(slot, table.endStatus(slot.index).map { ending(slot, $0) } ?? .unseenLost)
     case .quarantine:
       load(slot)
-      slot.identity = table.process(slot.index)
-      if slot.identity.map({ host.isAlive($0) }) == true { slot.phase = .quarantined } else { conclude(slot, .unseenLost) }
+      let process = table.process(slot.index)
+      if host.isAlive(process) { send(.setAside(process), to: slot) } else { conclude(slot, .unseenLost) }
     case .hold:
-      slot.phase = .quarantined
-      slot.identity = script
+      send(.setAside(script), to: slot)
       found.held += 1
     case .release:
       // Of a process that is about to enter itself into garbage nothing is known: it must not run.
@@ -79,7 +78,7 @@ extension JobEngine {
       table.free(slot.index)
       found.released += 1
     case .leaveToNewer:
-      slot.phase = .quarantined
+      send(.setAside(nil), to: slot)
       found.newer += 1
     }
   }
@@ -88,20 +87,17 @@ extension JobEngine {
     let record = table.record(slot.index)
     let item = QueueItem(payload: record.payload, group: record.group, score: record.score)
     let job = TakenJob(item: item, lock: record.lock, owner: record.owner, slot: slot.index)
-    slot.job = job
     slot.startedAt = record.startedAt
     slot.deadline = record.deadline
-    slot.phase = .running
     slot.adopted = true
     ownClock.began(item.payload, at: .nanoseconds(record.startedAt.nanoseconds))
-    coordinator.adopt(job)
+    send(.found(job), to: slot)
   }
 
   /// Its process never ran, and never will.
   private func requeue(_ slot: JobSlot) {
     let record = table.record(slot.index)
     table.free(slot.index)
-    slot.reset()
     coordinator.enqueue([QueueItem(payload: record.payload, group: record.group, score: record.score)], respectingLocks: false)
   }
 
@@ -120,7 +116,6 @@ extension JobEngine {
     let identity = table.process(slot.index)
     if identity.startTime != 0 { return watchAdopted(slot, identity) }
     guard loop.now >= patience else {
-      slot.phase = .identifying
       loop.schedule(after: Self.startTimeLook) { [weak self] in
         if slot.phase == .identifying { self?.identify(slot, until: patience) }
       }
@@ -132,14 +127,13 @@ extension JobEngine {
   }
 
   private func watchAdopted(_ slot: JobSlot, _ identity: ProcessIdentity) {
-    slot.phase = .running
-    slot.identity = identity
+    send(.identified(identity), to: slot)
     do throws(SystemError) {
-      slot.watch = try host.watch(identity) { [weak self] in self?.awaitStatus(slot) }
+      slot.watch = try host.watch(identity) { [weak self] in self?.send(.gone, to: slot) }
     } catch {
       log.error("can't watch the adopted process \(identity.pid): \(error)")
     }
-    guard slot.watch != nil else { return awaitStatus(slot) }
+    guard slot.watch != nil else { return send(.gone, to: slot) }
     if draining && endsScripts { terminate(slot, byStop: true) }
     scheduleDeadline()
   }
@@ -155,10 +149,7 @@ extension JobEngine {
   }
 
   /// The process is gone; only the supervisor, its parent by then, can know how it ended.
-  private func awaitStatus(_ slot: JobSlot) {
-    slot.watch = nil
-    slot.phase = .unresolved
-    guard let identity = slot.identity else { return }
+  func awaitStatus(_ slot: JobSlot, _ identity: ProcessIdentity) {
     if let status = reaped.removeValue(forKey: identity) { return resolve(slot, status) }
     // Whatever its status: it was told to end.
     if table.endedByStop(slot.index) { return conclude(slot, .stopped) }
@@ -173,7 +164,6 @@ extension JobEngine {
 
   private func resolve(_ slot: JobSlot, _ status: ExitStatus) {
     table.noteEnd(slot.index, status)
-    slot.phase = .running
     finishOutput(of: slot)
     judgeEnd(slot, status)
   }

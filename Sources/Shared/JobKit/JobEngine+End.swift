@@ -76,15 +76,7 @@ extension JobEngine {
     report(slot, job, ending, verdict, hold: hold, detail: detail)
     lookAtOutput(slot, job, ending, verdict)
     onConcluded?(job.item)
-    slot.watch = nil
-    slot.phase = .releasing
-    coordinator.finish(job, hold: hold) { [weak self, weak slot] in
-      guard let self, let slot, slot.phase == .releasing else { return }
-      table.free(slot.index)
-      slot.reset()
-      finishDrainIfIdle()
-      wake()
-    }
+    send(.judged(hold: hold), to: slot)
   }
 
   private func report(

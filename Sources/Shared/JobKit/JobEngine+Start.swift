@@ -13,6 +13,7 @@ extension JobEngine {
     guard let word = table.begin(slot.index, record) else {
       return conclude(slot, .notStarted, detail: "its names are too long for the job table: \(job.lock) \(job.owner)")
     }
+    send(.entered, to: slot)
     onBegun?(job.item)
     do throws(Program.Failure) {
       let output: any ScriptOutput
@@ -20,9 +21,8 @@ extension JobEngine {
       slot.killsBefore = host.memoryKills
       let started = try host.start(script(job), in: (table, slot.index, word), output: output) { [weak self] in self?.ended(slot, $0) }
       noteGroup(started.groupFailure)
-      slot.identity = started.identity
+      send(.started(started.identity), to: slot)
       slot.watch = started.watch
-      slot.phase = .running
       lastJobStarted = now
       ownClock.began(job.item.payload, at: .nanoseconds(now.nanoseconds))
       startsWork(lived: false)
@@ -34,15 +34,15 @@ extension JobEngine {
   }
 
   private func startFailed(_ job: TakenJob, _ slot: JobSlot, _ failure: Program.Failure) {
-    table.free(slot.index)
     guard case .system(let error) = failure else {
+      table.free(slot.index)
       // Only a successor takes slots away, and it has our work now.
       log.critical("the job table was taken over by another process: ending")
       return onLost()
     }
     // What keeps a process from coming into being, and what keeps it from becoming the script, is never the job's fault.
     let isShort = [EAGAIN, ENOMEM, ENFILE, EMFILE].contains(error.number)
-    postpone(job, slot, isShort ? .resources : .program, "\(error)\(isShort ? tasksHint(error) : "")")
+    postpone(slot, isShort ? .resources : .program, "\(error)\(isShort ? tasksHint(error) : "")")
   }
 
   private func script(_ job: TakenJob) -> ScriptStart {

@@ -8,7 +8,7 @@ extension JobEngine {
   private static let forgetting = Duration.seconds(60)
 
   /// Puts a job back whose script could not be started, and takes nothing for a while.
-  func postpone(_ job: TakenJob, _ slot: JobSlot, _ cause: StartOutagePolicy.Cause, _ reason: String) {
+  func postpone(_ slot: JobSlot, _ cause: StartOutagePolicy.Cause, _ reason: String) {
     let jitter = Duration.milliseconds(loop.random(in: 0...300))
     switch startOutage.failed(cause, reason, at: clock, jitter: jitter) {
     case .begun: log.error("can't start scripts: \(reason); nothing is lost, and one at a time is tried until it works again")
@@ -18,18 +18,15 @@ extension JobEngine {
     lastError = reason
     startsPausedUntil = MonotonicTime(nanoseconds: startOutage.pausedUntil.nanoseconds)
     // It has not run: its period does not count from now.
-    ownClock.forget(job.item.payload)
-    slot.reset()
-    coordinator.putBack(job)
+    if let job = slot.job { ownClock.forget(job.item.payload) }
+    send(.postponed, to: slot)
     finishDrainIfIdle()
   }
 
   /// The script was started and could not find or run its interpreter.
   func notRunnable(_ slot: JobSlot, _ code: Int32) {
-    guard let job = slot.job else { return }
-    table.free(slot.index)
     let output = slot.tail.lastLines(1)
-    postpone(job, slot, .interpreter, "exit code \(code)\(output.isEmpty ? "" : ": " + output)")
+    postpone(slot, .interpreter, "exit code \(code)\(output.isEmpty ? "" : ": " + output)")
   }
 
   /// A script was started, or `lived`: has shown that it runs.
@@ -47,7 +44,7 @@ extension JobEngine {
 
   /// One job at a time shows whether scripts start again.
   var isProbing: Bool {
-    startOutage.isActive && slots.contains { $0.phase == .reserved || $0.phase == .running && isAttempt($0) }
+    startOutage.isActive && slots.contains { $0.phase.isPending || $0.phase == .running && isAttempt($0) }
   }
 
   private func isAttempt(_ slot: JobSlot) -> Bool { slot.startedAt.nanoseconds > startOutage.failedAt.nanoseconds }

@@ -75,8 +75,7 @@ extension JobEngine {
         conclude(slot, .unseenLost)
         continue
       }
-      table.free(slot.index)
-      slot.reset()
+      send(.vacated, to: slot)
       wake()
     }
     if freed > 0 { log.info("\(freed) slots of the job table can be used again: the processes that they named are gone") }
@@ -92,9 +91,7 @@ extension JobEngine {
     }
     var entered = 0
     for slot in slots {
-      guard let job = slot.job, let identity = slot.identity, slot.phase != .free, slot.phase != .reserved, slot.phase != .releasing else {
-        continue
-      }
+      guard let job = slot.job, let identity = slot.identity else { continue }
       let age = loop.now - slot.startedAt
       let record = JobRecord(
         payload: job.item.payload, lock: job.lock, owner: job.owner, group: job.item.group, score: job.item.score,

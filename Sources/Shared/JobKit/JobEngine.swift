@@ -4,7 +4,7 @@ import Logging
 
 /// Runs the jobs of one scheduler type: takes them from the queue into slots, starts their scripts, enforces limits, judges their ends.
 ///
-/// Everything runs on the loop's thread. Starting is in `JobEngine+Start`, ends in `JobEngine+End`, what a predecessor left in
+/// Everything runs on the loop's thread. What a slot goes through is decided by its `SlotMachine`, and carried out by `send`. Starting is in `JobEngine+Start`, ends in `JobEngine+End`, what a predecessor left in
 /// `JobEngine+Adoption`, what becomes due in `Dispatch`.
 public final class JobEngine {
   let loop: EventLoop
@@ -102,7 +102,7 @@ public final class JobEngine {
 
   var busy: Int { slots.reduce(0) { $0 + ($1.phase == .free ? 0 : 1) } }
 
-  var running: Int { slots.reduce(0) { $0 + ($1.phase == .free || $1.phase == .reserved || $1.phase == .quarantined ? 0 : 1) } }
+  var running: Int { slots.reduce(0) { $0 + ($1.phase.hasScript ? 1 : 0) } }
 
   /// Applies new settings; jobs that run keep what they started with.
   public func apply(_ new: Settings) {
@@ -187,12 +187,11 @@ public final class JobEngine {
     for slot in slots.lazy.filter({ $0.phase != .quarantined }).prefix(slotLimit) where slot.phase == .free {
       guard mayTake, taken < open, coordinator.worthwhileTakes > 0 else { return }
       taken += 1
-      take(into: slot)
+      send(.take, to: slot)
     }
   }
 
-  private func take(into slot: JobSlot) {
-    slot.phase = .reserved
+  func askQueue(for slot: JobSlot) {
     coordinator.take(owner(slot.index)) { [weak self] result in
       guard let self else { return }
       switch result {
@@ -201,14 +200,13 @@ public final class JobEngine {
         #if MUTANTS
           if Mutant.active == .slotKeptByEmptyTake { return }
         #endif
-        slot.reset()
+        send(.nothingTaken, to: slot)
         finishDrainIfIdle()
       case .job(let job):
         if firstTake == nil { firstTake = loop.now }
-        slot.job = job
         // Now it is known whether there is more, for the other slots.
         if coordinator.worthwhileTakes > 0 { wake() }
-        consider(job, slot)
+        send(.taken(job), to: slot)
       }
     }
   }
@@ -218,14 +216,13 @@ public final class JobEngine {
   private static func ownerPrefix(_ type: TaskType, _ settings: Settings) -> String { "\(NodeIdentity.owner(settings))-\(type.ownerName)_" }
 
   /// Asks whether the job should still run, and starts it.
-  private func consider(_ job: TakenJob, _ slot: JobSlot) {
+  func consider(_ job: TakenJob, _ slot: JobSlot) {
     #if MUTANTS
       let draining = draining && Mutant.active != .drainTakesOn
     #endif
     guard !draining else {
       // Taken by a question that was on its way when the stop came.
-      slot.reset()
-      coordinator.putBack(job)
+      send(.postponed, to: slot)
       return finishDrainIfIdle()
     }
     // Whoever queued it may be told wrong things by the database; what is asked for by hand is not.
@@ -250,7 +247,7 @@ public final class JobEngine {
         let answer = refusals.refused(isTransient: true, at: .nanoseconds(loop.now.nanoseconds), random: loop.random(in: 0...1))
         if answer.isSaid { log.error("can't look up \(name(of: job.item)): \(error); it is asked again each second or two") }
         loop.schedule(after: answer.pause) { [weak self] in
-          if let self, slot.phase == .reserved, slot.job == job { consider(job, slot) }
+          if let self, slot.phase == .checking, slot.job == job { consider(job, slot) }
         }
       case .failure(let error) where !error.isOutage && !error.isTransient:
         lastError = "\(name(of: job.item)): \(error)"
@@ -258,8 +255,7 @@ public final class JobEngine {
         leave(slot, hold: ExitCodePolicy.firstFailureHold)
       case .success, .failure:
         // The database went away, or the service stops: nothing is lost, the job waits on as before.
-        slot.reset()
-        coordinator.putBack(job)
+        send(.postponed, to: slot)
         finishDrainIfIdle()
       }
     }
@@ -267,14 +263,13 @@ public final class JobEngine {
 
   /// Gives up a slot whose job was not started.
   func leave(_ slot: JobSlot, hold: Duration?) {
-    if let job = slot.job { coordinator.finish(job, hold: hold) }
-    slot.reset()
+    send(.skipped(hold: hold), to: slot)
     finishDrainIfIdle()
     wake()
   }
 
   func finishDrainIfIdle() {
-    guard draining, running == 0, !slots.contains(where: { $0.phase == .reserved }) else { return }
+    guard draining, running == 0, !slots.contains(where: { $0.phase.isPending }) else { return }
     if endedByStop > 0 { log.info("\(endedByStop) scripts were ended by the stop; their jobs are due again at once") }
     endedByStop = 0
     onDrained?()

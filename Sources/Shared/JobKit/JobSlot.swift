@@ -1,31 +1,13 @@
 import Core
 
-/// A worker slot of the engine: which job it has and where that job stands.
+/// A worker slot of the engine: where its job stands (`SlotMachine`), and what the engine holds for it meanwhile.
 final class JobSlot {
-  enum Phase {
-    case free
-    /// A `take` or the check under the lock is under way.
-    case reserved
-    /// A script runs, ours or a predecessor's.
-    case running
-    /// A predecessor's script has entered itself into the table, but not its start time yet.
-    case identifying
-    /// A predecessor's script ended and its status is not known yet.
-    case unresolved
-    /// Its end is judged, and its lock is being released.
-    case releasing
-    /// Not used: adopting it killed two incarnations, or the table holds garbage or a later version's job there. With an identity it is
-    /// looked at again until that process is gone.
-    case quarantined
-  }
-
   let index: Int
-  var phase = Phase.free
-  var job: TakenJob?
+  /// Changed by `JobEngine.send` alone, which carries out what the machine answers.
+  var machine = SlotMachine()
   var startedAt = MonotonicTime(nanoseconds: 0)
   var deadline: MonotonicTime?
   var watch: (any ScriptWatch)?
-  var identity: ProcessIdentity?
   var adopted = false
   var output: (any ScriptOutput)?
   /// Who had been killed for memory in the scripts' group when this one began.
@@ -35,12 +17,22 @@ final class JobSlot {
 
   init(index: Int) { self.index = index }
 
-  func reset() {
-    phase = .free
-    job = nil
+  var phase: SlotMachine.Phase { machine.phase }
+  var job: TakenJob? { machine.job }
+  var identity: ProcessIdentity? { machine.process }
+
+  /// What contradicts the state; nil = nothing. Asked after every event.
+  var contradiction: String? {
+    if watch != nil, phase != .running { return "it watches a process" }
+    if phase == .free, deadline != nil || adopted || killsBefore != nil { return "it still has the data of a job" }
+    if let job, job.slot != index { return "its job belongs to slot \(job.slot)" }
+    return nil
+  }
+
+  /// Forgets the job that was here; the pipe stays, for the next one.
+  func clear() {
     deadline = nil
     watch = nil
-    identity = nil
     adopted = false
     killsBefore = nil
     tail.clear()

@@ -70,8 +70,8 @@ public final class OnDemand {
     let lock = engine.type.lockName(item)
     if let slot = slot(of: item) {
       // The look at a job that was just taken may still find that it should not run now.
-      if slot.phase == .reserved || slot.phase == .releasing, tries > 0 { return again(item, tries, done) }
-      let age = slot.phase == .reserved ? .zero : engine.loop.now - slot.startedAt
+      if slot.phase.isPending || slot.phase == .releasing, tries > 0 { return again(item, tries, done) }
+      let age = slot.phase.isPending ? .zero : engine.loop.now - slot.startedAt
       return done(.running(LockReport(name: lock, owner: slot.job?.owner ?? "", age: age, isRunning: true).bounded))
     }
     engine.coordinator.holder(of: lock) { [weak self] result in
