@@ -39,6 +39,19 @@ import Testing
     #expect(scene.turn(until: .seconds(2)) { (try? server.command("ZRANGE", self.queue, "0", "-1")) == "7" })
   }
 
+  /// With plain commands the note is a command of its own, which dies with its sender: the job table alone knows of the job then.
+  @Test func whatTheTableAloneKnowsIsQueuedAgainAndItsLockReleased() throws {
+    let server = try RedisServer()
+    let lock = "librenms.lock:poller.device.7"
+    let owner = "n-\(ClusterScene.uuid)-Poller_0-2"
+    try server.command("SET", lock, owner, "EX", "300")
+    let scene = try ClusterScene(server.settings)
+    scene.coordinator.putBackUnstarted(
+      TakenJob(item: QueueItem(payload: "7", group: 0, score: 5), lock: lock, owner: owner, slot: 1))
+    #expect(scene.turn { (try? server.command("ZRANGE", self.queue, "0", "-1", "WITHSCORES")) == "7\n5" })
+    #expect(scene.turn(until: .seconds(2)) { (try? server.command("EXISTS", lock)) == "0" })
+  }
+
   @Test func aUserThatMayUseNothingButOurKeysCanDoEverything() throws {
     let server = try RedisServer()
     try server.command("SET", "librenms.memory", "before")

@@ -113,6 +113,9 @@ public final class SimulatedProcesses {
     for pid in entries.values.filter({ $0.group == group }).map(\.process.pid).sorted() { signal(pid, number) }
   }
 
+  /// nil = it is no process.
+  public func parent(of pid: Int32) -> Int32? { entries[pid]?.parent }
+
   // MARK: A parent's view
 
   /// The zombie that has waited longest for this parent.

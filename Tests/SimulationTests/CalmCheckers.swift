@@ -44,6 +44,9 @@ final class CalmCheckers {
   private var leader: (name: String?, since: MonotonicTime) = (nil, start)
   private static let start = MonotonicTime(nanoseconds: 0)
 
+  /// A replica that took over may still have locks whose release it never saw: they lapse after a period.
+  private var failoverAt: MonotonicTime?
+
   // Ends of faults, by what they leave behind.
   private var faultUntil = start
   private var childFaultUntil = start
@@ -61,6 +64,7 @@ final class CalmCheckers {
 
   func began(_ kind: Fault.Kind) {
     guard let now = world?.clock.now else { return }
+    if kind == .redisFailover { failoverAt = now }
     switch kind {
     case .ambush: return
     case .killChild: return childFault()
@@ -214,6 +218,7 @@ final class CalmCheckers {
     let begin = now - (wall - .seconds(boundary))
     let keepsTicks = type == .alerting || type == .billing
     guard checked[key] != boundary, begin > lossUntil + .seconds(5), begin > clockUntil + period + Self.tickRecovery else { return }
+    if !keepsTicks, let at = failoverAt, begin <= at + period + .seconds(2) { return }
     guard keepsTicks || scenario.isClustered || begin > max(faultUntil, childFaultUntil) else { return }
     // A new leader goes on from the last tick that the cluster remembers; before there was one it begins with the next.
     guard begin > ticksFrom || last[key].map({ $0.startedAt > lossUntil && $0.startedAt > clockUntil }) ?? false else { return }

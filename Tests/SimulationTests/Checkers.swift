@@ -139,8 +139,9 @@ final class Checkers {
     run.succeeded = status == .exited(0)
     if !run.succeeded { failures += 1 }
     calm.ended(key, node, script, succeeded: run.succeeded, at: now)
-    // Without a supervisor an end is reaped by init, and how it ended is known to nobody: the device is free when its child is back.
-    let isSeen = world?.nodes.first { $0.machine.name == node }?.isUp ?? true
+    // Whose supervisor was killed is init's, also when the next one is there: how it ended is known to nobody, so the device is free when its
+    // child knows of the end.
+    let isSeen = world?.nodes.first { $0.machine.name == node }?.machine.processes.parent(of: script.identity.pid) ?? 1 > 1
     run.hold = isSeen ? hold(script.type, status, signal: signal) : .zero
     last[name] = run
     if let signal, script.deadline.map({ now < $0 }) ?? true {

@@ -140,6 +140,8 @@ public protocol Coordinator: AnyObject {
   func finish(_ job: TakenJob, hold: Duration?, _ done: @escaping () -> Void)
   /// The job could not be looked at now: back with its score, lock released.
   func putBack(_ job: TakenJob)
+  /// A predecessor's job whose process never ran: back with its score, lock released, as soon as that is possible.
+  func putBackUnstarted(_ job: TakenJob)
   /// A predecessor's job that still runs: its lock is ours.
   func adopt(_ job: TakenJob)
   /// A cool-down known from the job table.

@@ -98,7 +98,8 @@ extension JobEngine {
   private func requeue(_ slot: JobSlot) {
     let record = table.record(slot.index)
     table.free(slot.index)
-    coordinator.enqueue([QueueItem(payload: record.payload, group: record.group, score: record.score)], respectingLocks: false)
+    let item = QueueItem(payload: record.payload, group: record.group, score: record.score)
+    coordinator.putBackUnstarted(TakenJob(item: item, lock: record.lock, owner: record.owner, slot: slot.index))
   }
 
   private func adoptProcess(_ slot: JobSlot) {

@@ -83,6 +83,8 @@ public final class LocalCoordinator: Coordinator {
     queue.add(job.item, at: clock())
   }
 
+  public func putBackUnstarted(_ job: TakenJob) { putBack(job) }
+
   /// Not under the name that the job has noted: a predecessor that ran with Redis noted the key there, and the job would be taken again.
   public func adopt(_ job: TakenJob) {
     store.set(lockName(job.item), owner: job.owner, until: nil, at: clock())

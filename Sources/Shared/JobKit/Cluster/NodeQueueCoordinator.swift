@@ -114,6 +114,11 @@ final class NodeQueueCoordinator: Coordinator {
     local.enqueue([job.item], respectingLocks: false)
   }
 
+  func putBackUnstarted(_ job: TakenJob) {
+    local.putBack(mine(job))
+    if isShared(job) { cluster.finish(job, hold: nil) {} }
+  }
+
   func adopt(_ job: TakenJob) {
     local.adopt(mine(job))
     if isShared(job) { cluster.adopt(job) }

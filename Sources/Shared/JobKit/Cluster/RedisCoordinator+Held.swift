@@ -42,6 +42,13 @@ extension RedisCoordinator {
     commands.putBack(underItsKey(job)) { [weak self] _ in self?.ended(job.slot) }
   }
 
+  /// Its note may never have reached the server: with plain commands it is a command of its own, and its sender is dead. So the next
+  /// reconciliation treats the job as it treats one that was noted.
+  public func putBackUnstarted(_ job: TakenJob) {
+    unstarted[job.slot] = underItsKey(job)
+    if reconciled { reconcile() }
+  }
+
   /// The server has what was told about this slot's job.
   func ended(_ slot: Int) {
     let left = (ending[slot] ?? 1) - 1

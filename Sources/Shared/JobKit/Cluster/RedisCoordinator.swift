@@ -29,6 +29,8 @@ public final class RedisCoordinator: Coordinator {
   var ending: [Int: Int] = [:]
   /// Ends that the server has not taken yet.
   var unfinished: [(job: TakenJob, hold: MonotonicTime?)] = []
+  /// Jobs of the table that never ran and are to be queued again, by slot.
+  var unstarted: [Int: TakenJob] = [:]
   /// Cool-downs from the job table; only set anew when the server has lost them.
   var holds: [String: (owner: String, until: MonotonicTime)] = [:]
   var reconciled = false
@@ -208,6 +210,9 @@ public final class RedisCoordinator: Coordinator {
         complain(.notes, of: error)
         guard !error.isOutage else { return reconciling = false }
       }
+      // Those of the job table are as good as what is noted, and newer.
+      notes.merge(unstarted) { $1 }
+      unstarted = [:]
       var lost = 0
       for (slot, job) in notes.sorted(by: { $0.key < $1.key }) where held[slot]?.job.owner != job.owner || held[slot]?.job.lock != job.lock
       {
