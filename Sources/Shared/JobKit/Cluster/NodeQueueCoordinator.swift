@@ -76,7 +76,7 @@ final class NodeQueueCoordinator: Coordinator {
     }
   }
 
-  private func wait(_ job: TakenJob, _ acquisition: RedisCoordinator.Acquisition, _ answer: @escaping (TakeResult) -> Void) {
+  private func wait(_ job: TakenJob, _ acquisition: Acquisition?, _ answer: @escaping (TakeResult) -> Void) {
     let now = cluster.loop.now
     let holder =
       if case .held(let owner) = acquisition { "\(owner) holds the lock" } else {

@@ -83,26 +83,19 @@ extension RedisCoordinator {
   /// The server is asked in the same step that enqueues.
   public func isHeld(_ lock: String) -> Bool { false }
 
-  /// Who has a lock of the cluster that was asked for.
-  enum Acquisition: Equatable {
-    case ours
-    case held(by: String)
-    case unavailable
-  }
-
   /// A lock that belongs to no queue, for a job of this node. One that the same owner left behind is taken over. From then on it is
-  /// renewed until `finish`.
-  func acquire(_ job: TakenJob, _ answer: @escaping (Acquisition) -> Void) {
-    guard link.isUp, reconciled else { return answer(.unavailable) }
+  /// renewed until `finish`. nil = it can't be asked for now.
+  func acquire(_ job: TakenJob, _ answer: @escaping (Acquisition?) -> Void) {
+    guard link.isUp, reconciled else { return answer(nil) }
     let ttl = self.ttl()
-    commands.own(job.lock, owner: job.owner, ttl: ttl) { [weak self] result in
+    commands.acquire(job.lock, owner: job.owner, ttl: ttl) { [weak self] result in
       guard let self else { return }
       switch result {
-      case .success(.integer(1)):
+      case .success(.ours):
         hold(job, for: ttl)
         answer(.ours)
-      case .success(let reply): answer(.held(by: reply.text ?? "another node"))
-      case .failure: answer(.unavailable)
+      case .success(let other): answer(other)
+      case .failure: answer(nil)
       }
     }
   }
@@ -114,9 +107,9 @@ extension RedisCoordinator {
     guard !jobs.isEmpty else { return }
     let ttl = LockLifetime.ofRunningJob(contract: self.ttl())
     commands.renew(jobs, ttl: ttl) { [weak self] result in
-      guard let self, case .success(let reply) = result else { return }
-      for (job, state) in zip(jobs, reply.elements ?? []) where state.integer != 1 {
-        log.warning("the lock \(job.lock) of a running job is held by \(state.text ?? "another"); the job goes on")
+      guard let self, case .success(let states) = result else { return }
+      for case (let job, .held(let other)) in zip(jobs, states) {
+        log.warning("the lock \(job.lock) of a running job is held by \(other); the job goes on")
       }
     }
     for job in jobs where held[job.slot]?.job == job { held[job.slot] = (job, loop.now + ttl / 3) }

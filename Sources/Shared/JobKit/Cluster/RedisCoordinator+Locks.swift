@@ -29,7 +29,7 @@ extension RedisCoordinator {
 
   public func releaseHold(_ lock: String, owner: String, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
     commands.releaseHold(lockPrefix + lock, owner: owner) { result in
-      answer(result.map { $0.integer == 1 }.mapError { CoordinatorFailure($0.text) })
+      answer(result.mapError { CoordinatorFailure($0.text) })
     }
   }
 

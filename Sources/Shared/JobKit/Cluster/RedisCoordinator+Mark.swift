@@ -23,7 +23,7 @@ extension RedisCoordinator {
         twin = table
       case .failure(let error):
         // A user who may use the contract's keys and no other can work as a Python node does.
-        guard error.kind == .noPermission, link.scriptsForbidden else {
+        guard error.kind == .noPermission, !commands.isFenced else {
           reconciling = false
           return complain(.mark, of: error)
         }
@@ -63,7 +63,7 @@ extension RedisCoordinator {
   }
 
   /// With plain commands nothing else asks before something is written.
-  var believesInMark: Bool { !link.scriptsForbidden || isUnprotected || loop.now - markKeptAt < markLifetime.whole }
+  var believesInMark: Bool { commands.isFenced || isUnprotected || loop.now - markKeptAt < markLifetime.whole }
 
   // MARK: What does not work
 

@@ -26,14 +26,14 @@ extension RedisCoordinator {
     commands.enqueue(part, respectingLocks: respectingLocks, leader: leader, tick: tick, isLast: next.isEmpty) { [weak self] result in
       guard let self else { return }
       switch result {
-      case .success(.integer(-1)):
+      case .success(.unseated):
         unseated()
         done(.refused)
-      case .success(.integer(-2)): done(.alreadyTicked)
-      case .success(let reply):
+      case .success(.alreadyTicked): done(.alreadyTicked)
+      case .success(.added(let added)):
         complain(.queue, of: nil)
         // Other groups' work is other nodes'.
-        if (reply.integer ?? 0) > 0, part.contains(where: { groups().contains($0.group) }) { somethingWaits() }
+        if added > 0, part.contains(where: { groups().contains($0.group) }) { somethingWaits() }
         guard !next.isEmpty else { return done(.done) }
         enqueue(next, respectingLocks: respectingLocks, tick: tick, done)
       case .failure(let error):
@@ -54,8 +54,7 @@ extension RedisCoordinator {
 
   public func lift(_ item: QueueItem, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
     commands.lift(item) { [weak self] result in
-      // 1 = it is new in the queue.
-      answer(result.map { $0.integer == 0 }.mapError { CoordinatorFailure($0.text) })
+      answer(result.mapError { CoordinatorFailure($0.text) })
       self?.somethingWaits()
     }
   }
@@ -77,11 +76,11 @@ extension RedisCoordinator {
     // At once as long as a running job's lock is to live: a node that is frozen right after this can't renew it.
     let ttl = LockLifetime.ofRunningJob(contract: self.ttl())
     taking.insert(owner.slot)
-    let answered = { [weak self] (result: ClusterCommands.Take) in
+    let answered = { [weak self] (result: Result<Take, RedisError>) in
       guard let self else { return }
       taking.remove(owner.slot)
       switch result {
-      case .job(let job, let left, let oldest):
+      case .success(.job(let job, let left, let oldest)):
         heard(left, oldest)
         #if MUTANTS
           if Mutant.active == .duplicateStarted {
@@ -92,12 +91,12 @@ extension RedisCoordinator {
         if let running = running(under: job.lock, otherThan: job.slot) { return ranAlready(running, job, owner, ttl, answer) }
         hold(job, for: ttl)
         answer(.job(job))
-      case .empty(let left, let oldest):
+      case .success(.empty(let left, let oldest)):
         heard(left, oldest)
         answer(.empty)
         // What is left of ticks is held up by locks: asking at once would find the same again and again.
         if takes.isDry || keepsTicks { askToBeTold() } else { onWake?() }
-      case .failed(let error):
+      case .failure(let error):
         complain(.take, of: error)
         answer(.unavailable)
       }
@@ -116,7 +115,7 @@ extension RedisCoordinator {
   ) {
     // A reconciliation that has read the duplicate's note must not take it for a lost job.
     ending[duplicate.slot, default: 0] += 1
-    commands.lockAgain(running, insteadOf: duplicate, ttl: ttl, keepsMember: keepsTicks) { [weak self] in self?.ended(duplicate.slot) }
+    commands.lockAgain(running, insteadOf: duplicate, ttl: ttl, keepsMember: keepsTicks) { [weak self] _ in self?.ended(duplicate.slot) }
     let now = loop.now
     if lostLockSaidAt.map({ now - $0 > Self.lostLockPause }) ?? true {
       lostLockSaidAt = now
@@ -148,7 +147,7 @@ extension RedisCoordinator {
   func refreshDepth() {
     guard waiting.shouldAsk(at: instant) else { return }
     commands.waiting(groups()) { [weak self] result in
-      if let self, case .success(let found) = result { waiting.said(waiting: found.waiting, lowest: found.lowest, at: instant) }
+      if let self, case .success(let found) = result { waiting.said(waiting: found.members, lowest: found.lowest, at: instant) }
     }
   }
 

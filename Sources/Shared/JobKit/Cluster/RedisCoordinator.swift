@@ -7,7 +7,7 @@ public final class RedisCoordinator: Coordinator {
   public var onWake: (() -> Void)?
 
   let link: any ClusterLink
-  let commands: ClusterCommands
+  let commands: ClusterClient
   let ttl: () -> Duration
   let names: ClusterNames
   let lockPrefix: String
@@ -125,9 +125,9 @@ public final class RedisCoordinator: Coordinator {
     self.log = log
     markLifetime = MarkLifetime(whole: node.markLifetime)
     speaksForNode = node.speaksForNode
-    commands = ClusterCommands(
-      link: node.link, names: node.names, mark: NodeMark(table: node.table, connection: 0), lockPrefix: node.names.lock(node.lockPrefix),
-      usesGroupLocks: node.usesGroupLocks, log: log)
+    let context = ClusterContext(
+      link: node.link, names: node.names, lockPrefix: node.names.lock(node.lockPrefix), usesGroupLocks: node.usesGroupLocks, log: log)
+    commands = ClusterClient(context, table: node.table)
     commands.onStale = { [weak self] in self?.foundStale() }
   }
 
@@ -168,7 +168,7 @@ public final class RedisCoordinator: Coordinator {
     isKeepingMark = false
     isUnprotected = false
     guard up else { return }
-    commands.mark.connection = loop.now.nanoseconds / 1_000_000
+    commands.connected(as: loop.now.nanoseconds / 1_000_000)
     reconcile()
   }
 
@@ -291,7 +291,7 @@ public final class RedisCoordinator: Coordinator {
       mastership.abdicated()
       claiming = false
       // It is still ours under the old name, or may become so by a question that is on its way.
-      if link.isUp { commands.abdicate(owner: old) { _ in } }
+      if link.isUp { commands.abdicate(owner: old) }
       turn(at: loop.now)
     }
     somethingWaits()
@@ -337,7 +337,7 @@ public final class RedisCoordinator: Coordinator {
     let asked = instant
     let led = leads
     let name = leader
-    commands.claim(owner: name, ttl: masterTtl(), lifetime: markLifetime.whole) { [weak self] result in
+    commands.claim(owner: name, ttl: masterTtl(), markLifetime: markLifetime.whole) { [weak self] result in
       guard let self, name == leader else { return }
       claiming = false
       guard case .success(let lead) = result else {
@@ -345,7 +345,7 @@ public final class RedisCoordinator: Coordinator {
         return
       }
       complain(.lead, of: nil)
-      if !link.scriptsForbidden { markKeptAt = begun }
+      if commands.isFenced { markKeptAt = begun }
       if let owner = lead.owner {
         mastership.refused(by: owner)
       } else {
