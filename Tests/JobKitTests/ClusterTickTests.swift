@@ -67,10 +67,16 @@ import Testing
     let scene = try scene(try server.settings(withScripts: withScripts), "n1")
     var takes = 0
     var job: TakenJob?
-    // As the engine does it with one free slot.
+    var isUnderWay = false
+    // As the engine does it with one slot: nothing is taken for it while it waits for an answer or has a job.
     func take() {
+      guard !isUnderWay, job == nil else { return }
+      isUnderWay = true
       takes += 1
-      scene.coordinator.take(SlotOwner(prefix: "n1-Billing_", slot: 0)) { if case .job(let taken) = $0 { job = taken } }
+      scene.coordinator.take(SlotOwner(prefix: "n1-Billing_", slot: 0)) {
+        isUnderWay = false
+        if case .job(let taken) = $0 { job = taken }
+      }
     }
     scene.coordinator.onWake = { scene.loop.afterTurn { take() } }
     try server.command("SET", lock, "a node that died", "EX", "100")

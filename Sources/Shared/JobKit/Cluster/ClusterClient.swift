@@ -12,7 +12,7 @@ final class ClusterClient {
   /// A write was refused because of the mark; called after its answer.
   var onStale: (() -> Void)?
 
-  private let context: ClusterContext
+  let context: ClusterContext
   private let scripted: any ClusterCommands
   private let plain: any ClusterCommands
   private var link: any ClusterLink { context.link }
@@ -133,6 +133,17 @@ final class ClusterClient {
   private func deleteUnreadable(_ field: String) {
     context.log.warning("the note \(field) in \(names.inFlight) is unreadable and is deleted")
     link.send(["HDEL", names.inFlight, field]) { _ in }
+  }
+
+  /// Who holds the master lock, nil = nobody, and the value of the canary key.
+  func lookAtLead(_ answer: @escaping Answer<Lead>) {
+    link.send(["MGET", ClusterNames.masterLock, ClusterNames.memory]) { result in
+      answer(
+        result.flatMap { reply in
+          guard let values = reply.elements, values.count == 2 else { return .failure(RedisError(.other, "unreadable answer of MGET")) }
+          return .success(Lead(owner: values[0].text, memory: values[1].text))
+        })
+    }
   }
 
   /// A key in a queue's place that is no sorted set, or no hash in that of the notes, would be in everybody's way: it is deleted, with a warning.

@@ -100,10 +100,11 @@ extension RedisError {
   var isStale: Bool { kind == .other && text.hasPrefix(Self.staleWord) }
 }
 
-/// What all commands of one child need.
+/// What all parts of one child's coordination share; nothing here changes.
 struct ClusterContext {
   let link: any ClusterLink
   let names: ClusterNames
+  let loop: EventLoop
   /// What comes before the payload (or the group) in a lock's key.
   let lockPrefix: String
   let usesGroupLocks: Bool
@@ -114,6 +115,9 @@ struct ClusterContext {
   func taken(_ item: QueueItem, _ owner: SlotOwner) -> TakenJob {
     TakenJob(item: item, lock: lock(of: item), owner: owner.name(group: item.group), slot: owner.slot)
   }
+
+  /// `loop.now` as policies take it.
+  var instant: Duration { .nanoseconds(loop.now.nanoseconds) }
 
   func warnBroughtBack(_ lock: String, _ slot: Int) {
     log.warning("a job was noted for slot \(slot) and ran in none: it is back in its queue (\(lock))")

@@ -1,16 +1,27 @@
 import Core
 import Redis
 
-/// Who holds what, for people who ask.
-extension RedisCoordinator {
+/// Who holds which locks, for people who ask.
+final class LockInspector {
   /// Keys that one step of a SCAN looks at: the server answers nobody else meanwhile.
   private static let scanStep = "1000"
 
-  private var away: CoordinatorFailure { CoordinatorFailure(fault ?? "Redis is away") }
+  private let commands: ClusterClient
+  /// Why the server can't be asked although it answers.
+  private let fault: () -> String?
+  private var link: any ClusterLink { commands.context.link }
+  private var names: ClusterNames { commands.context.names }
+  private var away: CoordinatorFailure { CoordinatorFailure(fault() ?? "Redis is away") }
 
-  public func holder(of lock: String, _ answer: @escaping (Result<LockHolder?, CoordinatorFailure>) -> Void) {
-    guard link.isUp, reconciled else { return answer(.failure(away)) }
-    let key = lockPrefix + lock
+  init(_ commands: ClusterClient, fault: @escaping () -> String?) {
+    self.commands = commands
+    self.fault = fault
+  }
+
+  /// `isWorking`: this node works with the server.
+  func holder(of lock: String, isWorking: Bool, _ answer: @escaping (Result<LockHolder?, CoordinatorFailure>) -> Void) {
+    guard isWorking else { return answer(.failure(away)) }
+    let key = names.lock(lock)
     look(key) { [weak self] result in
       guard let self, case .success(let holder?) = result, let owner = LockOwner(holder.owner), owner.isOurs, let slot = owner.slot else {
         return answer(result)
@@ -27,13 +38,13 @@ extension RedisCoordinator {
     }
   }
 
-  public func releaseHold(_ lock: String, owner: String, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
-    commands.releaseHold(lockPrefix + lock, owner: owner) { result in
+  func releaseHold(_ lock: String, owner: String, _ answer: @escaping (Result<Bool, CoordinatorFailure>) -> Void) {
+    commands.releaseHold(names.lock(lock), owner: owner) { result in
       answer(result.mapError { CoordinatorFailure($0.text) })
     }
   }
 
-  public func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void) {
+  func locks(_ answer: @escaping (Result<(locks: [LockReport], omitted: Int), CoordinatorFailure>) -> Void) {
     guard link.isUp else { return answer(.failure(away)) }
     scan(from: "0", found: []) { [weak self] result in
       guard let self else { return }
@@ -63,7 +74,7 @@ extension RedisCoordinator {
 
   /// SCAN may name a key twice, so they are gathered in a set.
   private func scan(from cursor: String, found: Set<String>, _ answer: @escaping (Result<Set<String>, CoordinatorFailure>) -> Void) {
-    link.send(["SCAN", cursor, "MATCH", lockPrefix + "*", "COUNT", Self.scanStep]) { [weak self] result in
+    link.send(["SCAN", cursor, "MATCH", names.lock("*"), "COUNT", Self.scanStep]) { [weak self] result in
       switch result {
       case .failure(let error): answer(.failure(CoordinatorFailure(error.text)))
       case .success(let reply):
@@ -82,11 +93,11 @@ extension RedisCoordinator {
     var locks: [LockReport] = []
     var left = shown.count
     for key in shown {
-      look(key) { [weak self, lockPrefix] result in
+      look(key) { [weak self, prefix = names.lock("").count] result in
         left -= 1
         // A key that ended meanwhile, or that is no text and so no lock, is left out.
         if case .success(let holder?) = result {
-          locks.append(LockReport(name: String(key.dropFirst(lockPrefix.count)), owner: holder.owner, remaining: holder.remaining))
+          locks.append(LockReport(name: String(key.dropFirst(prefix)), owner: holder.owner, remaining: holder.remaining))
         }
         guard left == 0 else { return }
         // A server that went away in the middle leaves a part, which would look like the whole.
