@@ -45,6 +45,16 @@
     /// A take that found nothing keeps its slot.
     case slotKeptByEmptyTake
 
+    // Faults that seeds have found, to see that they still would.
+
+    /// A slot is free before its lock's release is answered: a child killed in between leaves a note of a job that its table has ended, which
+    /// runs again.
+    case slotFreedEarly
+    /// A new device whose discovery left no trace is not discovered again while its child lives.
+    case newcomerForgotten
+    /// A job of the table whose process never ran is queued before there is a connection.
+    case unstartedLost
+
     nonisolated(unsafe) public static var active: Mutant?
   }
 #endif

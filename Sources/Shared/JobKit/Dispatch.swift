@@ -226,6 +226,7 @@ public final class Dispatch {
           items.append(item)
           continue
         }
+        if Mutant.active == .newcomerForgotten, job.isNewcomer, item.score != QueueItem.newcomer { continue }
       #endif
       switch verdict {
       case .immediately: items.append(item)

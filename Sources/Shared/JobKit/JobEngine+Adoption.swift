@@ -99,6 +99,9 @@ extension JobEngine {
     let record = table.record(slot.index)
     table.free(slot.index)
     let item = QueueItem(payload: record.payload, group: record.group, score: record.score)
+    #if MUTANTS
+      if Mutant.active == .unstartedLost { return coordinator.enqueue([item], respectingLocks: false) }
+    #endif
     coordinator.putBackUnstarted(TakenJob(item: item, lock: record.lock, owner: record.owner, slot: slot.index))
   }
 

@@ -20,6 +20,12 @@ extension JobEngine {
     case .putBack(let job): coordinator.putBack(job)
     case .finish(let job, let hold): coordinator.finish(job, hold: hold)
     case .release(let job, let hold):
+      #if MUTANTS
+        if Mutant.active == .slotFreedEarly {
+          coordinator.finish(job, hold: hold) {}
+          return send(.released, to: slot)
+        }
+      #endif
       coordinator.finish(job, hold: hold) { [weak self, weak slot] in
         if let self, let slot { send(.released, to: slot) }
       }

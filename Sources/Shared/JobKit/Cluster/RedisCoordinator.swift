@@ -76,13 +76,18 @@ public final class RedisCoordinator: Coordinator {
     let context = ClusterContext(
       link: node.link, names: node.names, loop: node.loop, lockPrefix: node.names.lock(node.lockPrefix),
       usesGroupLocks: node.usesGroupLocks, log: log)
+    #if MUTANTS
+      let keepsTicks = node.keepsTicks && Mutant.active != .waitingTickDropped
+    #else
+      let keepsTicks = node.keepsTicks
+    #endif
     groups = node.groups
     commands = ClusterClient(context, table: node.table)
     reports = ClusterReports(log: log, speaksForNode: node.speaksForNode)
     mark = MarkKeeper(commands, reports, lifetime: MarkLifetime(whole: node.markLifetime))
     lead = LeadKeeper(commands, reports, mark, name: node.leaderName, ttl: node.masterTtl)
-    locks = LockKeeper(commands, reports, mark, ttl: ttl, keepsTicks: node.keepsTicks)
-    taker = QueueTaker(commands, reports, mark, locks, groups: node.groups, keepsTicks: node.keepsTicks)
+    locks = LockKeeper(commands, reports, mark, ttl: ttl, keepsTicks: keepsTicks)
+    taker = QueueTaker(commands, reports, mark, locks, groups: node.groups, keepsTicks: keepsTicks)
     filler = QueueFiller(commands, reports, mark, lead, taker, groups: node.groups)
     inspector = LockInspector(commands, fault: { [reports, mark] in mark.isTaken ? MarkKeeper.twinWords : reports.fault })
     commands.onStale = { [weak self] in self?.foundStale() }
