@@ -74,6 +74,9 @@ final class Checkers {
     if others.values.contains(where: { $0.child == script.parentPid && $0.node == node }) {
       violated("\(key) is begun on \(node) by the child that runs it already")
     }
+    if let since = world?.stoppingSince, now - since > .seconds(2) {
+      violated("\(key) is begun on \(node) \(seconds(now - since)) s after its service was asked to stop")
+    }
     let isWanted = wanted.remove(key) != nil
     if !isWanted { checkHold(key, node, at: now) }
     if now >= lenientUntil, let (_, other) = others.min(by: { $0.key < $1.key }) {

@@ -34,10 +34,10 @@ final class World {
   private var graveyard: [AnyObject] = []
   /// Armed by a fault: the next time that a child of this node and type passes the point it is killed there.
   var ambushes: [(node: Int, type: TaskType, point: SimulatedMachine.KillPoint)] = []
+  /// Every service was asked to stop, and none is held up by a fault: nothing is on time any more, and nothing begins.
+  private(set) var stoppingSince: MonotonicTime?
   /// All faults are over, and everything has to come to rest.
   var isHealed = false
-  /// All services are to end: nothing is on time any more.
-  private var isStopping = false
   private(set) var turns = 0
 
   init(_ scenario: Scenario, keepsTrace: Bool = false, digests: Bool = true) {
@@ -130,7 +130,7 @@ final class World {
     guard checkers.violation == nil else { return }
     checkers.checkAllPolled()
     guard checkers.violation == nil else { return }
-    isStopping = true
+    stoppingSince = clock.now
     for node in nodes { node.stop() }
     python?.stop()
     run(until: clock.now + Scenario.stopTime)
@@ -140,7 +140,7 @@ final class World {
   /// What no event shows. Often enough for each boundary of the shortest ticks, half a minute.
   private func look() {
     loop.schedule(after: .seconds(7)) { [unowned self] in
-      if !isStopping { checkers.calm.look(at: clock.now) }
+      if stoppingSince == nil { checkers.calm.look(at: clock.now) }
       for node in nodes where node.isUp && !node.isFrozen { checkers.checkLimits(node.machine, at: clock.now) }
       look()
     }
